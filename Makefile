@@ -1,0 +1,35 @@
+# Two commands matter: `make demo` does the main job on real data, `make test` runs every check that CI runs.
+PYTHON ?= python3
+BIN := .venv/bin
+SOURCES := aims_mlflow hooks checks tests examples benchmarks
+
+.PHONY: demo test lint types unit lock clean
+
+.venv/ready: requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --no-deps --require-hashes --requirement requirements.lock
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+demo: .venv/ready
+	$(BIN)/aims demo
+
+test: lint types unit
+
+lint: .venv/ready
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+
+types: .venv/ready
+	$(BIN)/mypy
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+unit: .venv/ready
+	$(BIN)/python -m pytest --numprocesses 2
+
+lock: # resolves anew; the lock names versions and hashes, never an address
+	$(BIN)/uv pip compile pyproject.toml --group dev --generate-hashes --no-emit-index-url --python-version 3.11 \
+	  --no-header --output-file requirements.lock
+
+clean:
+	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis aims-demo

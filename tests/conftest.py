@@ -1,0 +1,120 @@
+"""Fixtures that everyone uses: the German credit data, its system file, a fitted pipeline, and a fresh sqlite MLflow."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+import aims_mlflow  # noqa: F401 - switches the libraries' telemetry off before any of them is imported
+
+HERE = Path(__file__).parent
+
+
+class Fitted(NamedTuple):
+    """A fitted pipeline and the frames it was fitted and is tested on."""
+
+    pipeline: Any
+    train: Any
+    test: Any
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys and spool of each test stand in a directory of its own."""
+    monkeypatch.setenv("AIMS_HOME", str(tmp_path_factory.mktemp("aims-home")))
+    for name in ("AIMS_POLICY_DIR", "AIMS_SIGNING_KEY", "MLFLOW_RUN_ID", "MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def _german() -> Any:
+    import pandas as pd
+
+    import aims_mlflow.data
+
+    frame = pd.read_csv(Path(aims_mlflow.data.__file__).parent / "german_credit.csv")
+    frame["sex"] = (frame["personal_status_and_sex"] == "A92").map({True: "female", False: "male"})
+    frame["age_group"] = (frame["age_in_years"] <= 25).map({True: "25 and under", False: "over 25"})
+    return frame
+
+
+@pytest.fixture
+def german(_german: Any) -> Any:
+    """The German credit data with the derived columns sex and age_group."""
+    return _german.copy()
+
+
+@pytest.fixture
+def example_system() -> Any:
+    """The example system file."""
+    from aims_mlflow.system_file import load_system
+
+    return load_system(HERE / "data" / "aims.yaml")
+
+
+@pytest.fixture(scope="session")
+def _fitted(_german: Any) -> Fitted:
+    from sklearn.compose import ColumnTransformer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import train_test_split
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    train, test = train_test_split(_german, test_size=400, random_state=0, stratify=_german["credit_risk"])
+    features = [c for c in _german.columns if c not in ("credit_risk", "sex", "age_group")]
+    numeric = [c for c in features if _german[c].dtype.kind in "if"]
+    steps = ColumnTransformer(
+        [
+            ("numeric", StandardScaler(), numeric),
+            ("categorical", OneHotEncoder(handle_unknown="ignore"), [c for c in features if c not in numeric]),
+        ]
+    )
+    pipeline = Pipeline([("prepare", steps), ("model", LogisticRegression(max_iter=1000, random_state=0))])
+    pipeline.fit(train[features], train["credit_risk"])
+    return Fitted(pipeline, train.reset_index(drop=True), test.reset_index(drop=True))
+
+
+@pytest.fixture
+def fitted(_fitted: Fitted) -> Fitted:
+    """A fitted pipeline with copies of its train (600 rows) and test (400 rows) frames."""
+    return Fitted(_fitted.pipeline, _fitted.train.copy(), _fitted.test.copy())
+
+
+@pytest.fixture(scope="session")
+def _mlflow_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sqlite store with MLflow's tables made once: making them takes seconds."""
+    import mlflow
+
+    path = tmp_path_factory.mktemp("mlflow-template") / "mlflow.db"
+    mlflow.MlflowClient(tracking_uri=f"sqlite:///{path}").search_experiments()
+    mlflow.MlflowClient(tracking_uri=f"sqlite:///{path}", registry_uri=f"sqlite:///{path}").search_registered_models()
+    return path
+
+
+@pytest.fixture
+def mlflow_home(_mlflow_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A fresh sqlite MLflow in ``tmp_path``, set as tracking and registry store; gives its uri."""
+    import mlflow
+
+    shutil.copy(_mlflow_template, tmp_path / "mlflow.db")
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    monkeypatch.chdir(tmp_path)
+    before = os.environ.get("MLFLOW_TRACKING_URI")
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_registry_uri(uri)
+    mlflow.create_experiment("tests", artifact_location=(tmp_path / "artifacts").as_uri())
+    mlflow.set_experiment("tests")
+    yield uri
+    while mlflow.active_run() is not None:
+        mlflow.end_run()
+    mlflow.set_tracking_uri(None)
+    mlflow.set_registry_uri("")
+    os.environ.pop("MLFLOW_TRACKING_URI", None)
+    os.environ.pop("MLFLOW_EXPERIMENT_ID", None)
+    if before is not None:
+        os.environ["MLFLOW_TRACKING_URI"] = before
