@@ -1,0 +1,162 @@
+"""What the hooks saw of one run: the frames in their roles, the model, the code and the machine. Checks read only this."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+from aims_mlflow.errors import CannotMeasure
+from aims_mlflow.evidence import Subject
+from aims_mlflow.system import Requirement, Source, System
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    from aims_mlflow.fingerprint import Fingerprint
+
+Role = Literal["train", "validation", "test", "reference", "production"]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A frame in a role. The frame is the user's own and must never be changed."""
+
+    role: str
+    frame: pd.DataFrame
+    fingerprint: Fingerprint
+    source: Source | None = None
+    note: str = ""
+
+    @property
+    def subject(self) -> Subject:
+        """The dataset as the subject of evidence, by its content."""
+        return Subject(kind="dataset", name=self.role, sha256=self.fingerprint.sha256)
+
+
+@dataclass(frozen=True)
+class Model:
+    """The model under test, seen through what it predicts.
+
+    ``predict`` takes a frame with at least the columns ``features`` and returns labels or numbers, one a row;
+    ``predict_proba`` returns (n rows, n classes) in the order of ``classes``, or is None where the model has none.
+    ``estimator`` is the object itself where there is one (for its steps and parameters), ``files`` the manifest of
+    the logged model: relative path -> (size in bytes, sha256).
+    """
+
+    predict: Callable[[pd.DataFrame], Any]
+    features: tuple[str, ...] | None
+    predict_proba: Callable[[pd.DataFrame], Any] | None = None
+    classes: tuple[Any, ...] = ()
+    estimator: Any = None
+    flavour: str = ""
+    serialization: str = ""
+    uri: str = ""
+    files: Mapping[str, tuple[int, str]] = field(default_factory=dict)
+
+    @property
+    def subjects(self) -> tuple[Subject, ...]:
+        """The files of the logged model as subjects of evidence."""
+        return tuple(Subject(kind="model", name=name, sha256=sha) for name, (_, sha) in sorted(self.files.items()))
+
+
+@dataclass(frozen=True)
+class Code:
+    """Which code trained the model: a git commit, an installed distribution, or neither (``kind`` unknown)."""
+
+    kind: Literal["git", "distribution", "unknown"]
+    reference: str = ""
+    dirty: bool | None = None
+    source_sha256: str = ""
+    entry: str = ""
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What is known of the run around the model. ``parents`` are model URIs it was fine-tuned from."""
+
+    run_id: str
+    started: datetime
+    code: Code
+    experiment: str = ""
+    params: Mapping[str, str] = field(default_factory=dict)
+    packages: Mapping[str, str] = field(default_factory=dict)
+    hardware: Mapping[str, str | int | float] = field(default_factory=dict)
+    seeds: Mapping[str, str] = field(default_factory=dict)
+    parents: tuple[str, ...] = ()
+    registered: str = ""
+    preparation: tuple[str, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What the model said on a dataset, beside the truth; arrays of one length, in the frame's row order.
+
+    For binary tasks ``y_true`` and ``y_pred`` are 0/1 integers with 1 the positive label and ``score`` the positive
+    label's probability (None without ``predict_proba``). For multiclass tasks labels stand as in the data and
+    ``score`` has shape (n, classes). For regression both are floats.
+    """
+
+    y_true: np.ndarray
+    y_pred: np.ndarray
+    score: np.ndarray | None
+    classes: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True)
+class Observation:
+    """Everything the checks may look at, for one run."""
+
+    system: System
+    datasets: Mapping[str, Dataset]
+    run: RunFacts
+    model: Model | None = None
+    given_predictions: Mapping[str, Any] = field(default_factory=dict)
+
+    def asked(self, check: str) -> tuple[Requirement, ...]:
+        """Return what the system file asks of ``check``."""
+        return tuple(r for r in self.system.requirements if r.check == check)
+
+    def dataset(self, role: str) -> Dataset:
+        """Return the dataset in ``role``; raises CannotMeasure (missing) where none was given, (error) where it is empty."""
+        found = self.datasets.get(role)
+        if found is None:
+            raise CannotMeasure(
+                f"no {role} data was seen in this run",
+                state="missing",
+                fix=f'pass the frame as the argument that data.roles names for {role}, or call run.data(frame, role="{role}")',
+            )
+        if len(found.frame) == 0:
+            raise CannotMeasure(f"the {role} data has zero rows", where=f"data role {role}", fix="pass a frame with rows")
+        return found
+
+    def with_model(self, model: Model) -> Observation:
+        """Return the same observation about another model."""
+        return replace(self, model=model)
+
+    @cached_property
+    def _predictions(self) -> dict[str, Predictions | CannotMeasure]:
+        return {}
+
+    def predictions(self, role: str = "test") -> Predictions:
+        """Return the model's predictions on the data in ``role``, made once and kept.
+
+        Raises:
+            CannotMeasure: no data, no model, a target that is not there or has missing values, labels that are not
+                what the system file says, or a model that raises or returns another number of rows.
+        """
+        from aims_mlflow.predicting import predict_on
+
+        if role not in self._predictions:
+            try:
+                self._predictions[role] = predict_on(self, role)
+            except CannotMeasure as problem:
+                self._predictions[role] = problem
+        found = self._predictions[role]
+        if isinstance(found, CannotMeasure):
+            raise found
+        return found
