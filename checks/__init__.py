@@ -1,0 +1,1 @@
+"""Checks: one file each, a pure function from what the hooks saw to measures."""

@@ -1,0 +1,178 @@
+"""Fairness (A.6.2.4, A.5.4): rates and errors of the groups of every sensitive column and crossing, and the gaps between them.
+
+A binary task is judged on the outcome people want: truth and prediction are recoded so that ``task.favourable_label`` is
+the positive one. ``selection_rate`` is then the share that is predicted to get it, a false negative a refusal of someone who
+should have got it. Multiclass tasks are recoded likewise where a favourable label is declared; every class is also looked
+at against the rest. Regressions have errors by group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aims_mlflow import asking
+from aims_mlflow.disparity import DISPARITIES, MINIMUM_CASES, MINIMUM_N, UPWARD_BIAS
+from aims_mlflow.errors import CannotMeasure, nearest
+from aims_mlflow.evidence import CheckResult, Measure, Problem
+from aims_mlflow.group_errors import ERROR_GAPS, ERRORS, error_measures
+from aims_mlflow.group_rates import (
+    CLASS_MEASURES,
+    RATES,
+    SIZES,
+    class_measures,
+    count_table,
+    disparity_measures,
+    rate_measures,
+    share,
+    size_measures,
+)
+from aims_mlflow.grouping import BETWEEN, Grouping, crossed, crossings, groups_of
+from aims_mlflow.observation import Observation
+from aims_mlflow.predicting import favourable_code, truth
+from aims_mlflow.registry import check
+
+if TYPE_CHECKING:
+    import numpy as np
+
+NAME = "fairness"
+CLASSES_AT_MOST = 50
+"""Classes beyond which one-vs-rest measures are left out."""
+
+METRICS = (*RATES, *SIZES, *DISPARITIES, *CLASS_MEASURES, *ERRORS, *ERROR_GAPS)
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """Truth and prediction of one dataset as arrays (n,): class codes, or floats for a regression."""
+
+    y_true: np.ndarray
+    y_pred: np.ndarray
+    classes: int = 0
+    wanted: int | None = None
+    facts: Mapping[str, str | int] | None = None
+
+
+@check(NAME, controls=["A.6.2.4", "A.5.4"], objectives=["C.2.5"], metrics=METRICS)
+def fairness(seen: Observation) -> Iterator[CheckResult]:
+    """Measure every sensitive column, the crossings of several, and what requirements name, on test and the data they name."""
+    if not seen.system.data.sensitive:
+        raise CannotMeasure(
+            "no sensitive column is declared, so no group of people can be looked at",
+            state="missing",
+            fix="list the columns that name groups of people under data.sensitive, such as sensitive: [sex, age_group]",
+        )
+    for role in asking.roles(seen, NAME):
+        yield from _on(seen, role)
+
+
+def _on(seen: Observation, role: str) -> Iterator[CheckResult]:
+    columns = _columns(seen, role)
+    try:
+        outcomes = _outcomes(seen, role)
+    except CannotMeasure as problem:
+        yield from (_failed(role, column, problem) for column in columns)
+        return
+    for column, parts in columns.items():
+        scope = {"dataset": role, "column": column}
+        try:
+            yield _measured(seen, role, scope, outcomes, _grouping(seen, role, column, parts))
+        except CannotMeasure as problem:
+            yield _failed(role, column, problem)
+
+
+def _columns(seen: Observation, role: str) -> dict[str, tuple[str, ...]]:
+    """Return what is to be measured: the name of the column or crossing -> the declared columns it is made of (none: unknown)."""
+    declared = seen.system.data.sensitive_columns
+    wanted: dict[str, tuple[str, ...]] = {one: (one,) for one in declared}
+    if seen.system.data.intersections:
+        wanted |= {BETWEEN.join(parts): parts for parts in crossings(declared)}
+    for requirement in seen.asked(NAME):
+        if requirement.column and (requirement.dataset or asking.DEFAULT_ROLE) == role:
+            parts = (requirement.column,) if requirement.column in declared else tuple(requirement.column.split(BETWEEN))
+            known = all(part in declared for part in parts) and len(set(parts)) == len(parts)
+            wanted.setdefault(requirement.column, parts if known else ())
+    return wanted
+
+
+def _grouping(seen: Observation, role: str, column: str, parts: tuple[str, ...]) -> Grouping:
+    frame = seen.dataset(role).frame
+    if not parts:
+        there = "is not in the data" if column not in frame.columns else "is not declared as sensitive"
+        raise CannotMeasure(
+            f"column {column!r} {there}",
+            fix=f"declare it under data.sensitive, or correct the requirement ({nearest(column, seen.system.data.sensitive_columns)})",
+        )
+    specs = {(spec if isinstance(spec, str) else spec.column): spec for spec in seen.system.data.sensitive}
+    groupings = [groups_of(frame, specs[part]) for part in parts]
+    return groupings[0] if len(groupings) == 1 else crossed(groupings)
+
+
+def _outcomes(seen: Observation, role: str) -> Outcomes:
+    predictions = seen.predictions(role)
+    _, labels = truth(seen, role)
+    if labels is None:
+        return Outcomes(predictions.y_true, predictions.y_pred)
+    wanted = favourable_code(seen, role)
+    if seen.system.task.kind == "binary_classification":
+        outcome = "the positive label" if wanted == 1 else "the other label than the positive one"
+        return Outcomes(predictions.y_true, predictions.y_pred, 2, wanted, {"favourable_outcome": outcome})
+    return Outcomes(labels.codes(predictions.y_true), labels.codes(predictions.y_pred), len(labels.known), wanted)
+
+
+def _measured(seen: Observation, role: str, scope: dict[str, str], outcomes: Outcomes, grouping: Grouping) -> CheckResult:
+    measures = _measures(seen, outcomes, grouping)
+    untestable = _untestable(measures)
+    unmeasured = asking.undefined(asking.metrics(seen, NAME, scope), measures)
+    undefined = sorted({m.name for m in measures if m.value is None and m.group is None})
+    notes = [f"Over {len(grouping)} groups. {UPWARD_BIAS}"] if len(grouping) > 2 else []
+    if untestable:
+        notes.append(f"Too small to decide anything about: {', '.join(untestable)}.")
+    if undefined:
+        notes.append(f"Not defined, because a group has no case to take it on, or nobody has it: {', '.join(undefined)}.")
+    if unmeasured:
+        names = ", ".join(m.name for m in unmeasured)
+        notes.append(f"Not a measure of this task ({seen.system.task.kind}), or it needs task.favourable_label: {names}.")
+    return CheckResult(
+        check=NAME,
+        scope=scope,
+        measures=(*measures, *unmeasured),
+        facts={**(outcomes.facts or {}), "groups": len(grouping), "untestable": list(untestable)},
+        notes=tuple(notes),
+        subjects=asking.subjects(seen, role),
+    )
+
+
+def _measures(seen: Observation, outcomes: Outcomes, grouping: Grouping) -> list[Measure]:
+    y_true, y_pred, names = outcomes.y_true, outcomes.y_pred, grouping.names
+    if seen.system.task.kind == "regression":
+        sizes = [Measure.counted("group_size", size, n=size, group=name) for name, size in zip(names, grouping.sizes, strict=True)]
+        return [*sizes, *error_measures(grouping.codes, names, y_true, y_pred)]
+    if outcomes.wanted is not None:
+        table = count_table(grouping.codes, len(grouping), y_true == outcomes.wanted, y_pred == outcomes.wanted)
+        measures = [*size_measures(table, names), *rate_measures(table, names)]
+    else:
+        measures = [Measure.counted("group_size", size, n=size, group=name) for name, size in zip(names, grouping.sizes, strict=True)]
+    if outcomes.classes > 2 or outcomes.wanted is None:
+        hits = count_table(grouping.codes, len(grouping), y_true == y_pred, y_true == y_pred)[:, 1, 1]
+        measures = [m for m in measures if m.name != "accuracy_score"]
+        measures += [share("accuracy_score", int(hit), size, group=g) for hit, size, g in zip(hits, grouping.sizes, names, strict=True)]
+        if outcomes.classes <= CLASSES_AT_MOST:
+            measures += class_measures(grouping.codes, len(grouping), y_true, y_pred, outcomes.classes)
+    return [*measures, *disparity_measures(measures)]
+
+
+def _untestable(measures: list[Measure]) -> dict[str, None]:
+    """Return the groups below the default minima, in their order: too few rows, positives or negatives."""
+    least = {"group_size": MINIMUM_N, "group_positives": MINIMUM_CASES, "group_negatives": MINIMUM_CASES}
+    return {m.group: None for m in measures if m.group and m.value is not None and m.value < least.get(m.name, float("-inf"))}
+
+
+def _failed(role: str, column: str, problem: CannotMeasure) -> CheckResult:
+    reason = f"{problem.what} ({problem.where})" if problem.where else problem.what
+    return CheckResult(
+        check=NAME,
+        scope={"dataset": role, "column": column},
+        problem=Problem(state=problem.state, reason=reason, fix=problem.fix),
+    )

@@ -1,0 +1,52 @@
+"""Performance (A.6.2.4): scikit-learn's metrics of the model's predictions, with intervals, and the calibration of its scores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from aims_mlflow import asking
+from aims_mlflow.errors import CannotMeasure
+from aims_mlflow.evidence import CheckResult, Measure, Problem
+from aims_mlflow.observation import Observation
+from aims_mlflow.registry import check
+from aims_mlflow.resampling import RESAMPLES, resamples
+from aims_mlflow.score_intervals import measured
+from aims_mlflow.scoring import CALIBRATION_ERROR, DEFAULTS, NAMES, Answers
+
+NAME = "performance"
+
+
+@check(NAME, controls=["A.6.2.4"], metrics=NAMES)
+def performance(seen: Observation) -> Iterator[CheckResult]:
+    """Measure the task's usual metrics and those that requirements ask for, on test and the data they name."""
+    for role in asking.roles(seen, NAME):
+        try:
+            yield _on(seen, role)
+        except CannotMeasure as problem:
+            reason = f"{problem.what} ({problem.where})" if problem.where else problem.what
+            yield CheckResult(check=NAME, scope={"dataset": role}, problem=Problem(state=problem.state, reason=reason, fix=problem.fix))
+
+
+def _on(seen: Observation, role: str) -> CheckResult:
+    scope = {"dataset": role}
+    kind = seen.system.task.kind
+    answers = Answers.of(seen.predictions(role), kind)
+    measures = measured(answers, (*DEFAULTS[kind], *asking.metrics(seen, NAME, scope)))
+    unsure = [m.name for m in measures if m.value is not None and m.ci_low is None]
+    notes = [f"{m.name} has no value: {answers.why_not(m.name) or 'it is not defined on these data'}." for m in measures if m.value is None]
+    if unsure:
+        notes.append(f"Without an interval, because every resample gives the same value or too many give none: {', '.join(unsure)}.")
+    if any(m.name == CALIBRATION_ERROR and m.value is not None for m in measures):
+        notes.append(f"{CALIBRATION_ERROR}: ten bins of equal mass; in small samples it leans upward.")
+    if resamples(answers.n) < RESAMPLES:
+        notes.append(f"{answers.n} rows: {resamples(answers.n)} resamples instead of {RESAMPLES}.")
+    if kind == "multiclass_classification":
+        notes.append("f1, precision, recall and jaccard are macro averages, roc_auc_score is one-vs-rest.")
+    return CheckResult(
+        check=NAME,
+        scope=scope,
+        measures=(*measures, Measure.counted("rows", answers.n, n=answers.n)),
+        facts={} if kind == "regression" else {"classes": len(answers.classes), "scores": answers.score is not None},
+        notes=tuple(notes),
+        subjects=asking.subjects(seen, role),
+    )
