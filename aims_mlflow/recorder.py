@@ -1,0 +1,399 @@
+"""The recorder of one run: from frames and a model to measures, evidence, the signed bundle, the spool and MLflow.
+
+Nothing here raises into the code that trains: each step that fails is logged as a warning and leaves the evidence incomplete.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any
+
+from aims_mlflow import environment, model_adapter, publication, registry, spool
+from aims_mlflow.bundle import BUNDLE_PATH, Bundle, RunSummary
+from aims_mlflow.errors import AimsError, CannotMeasure, SpoolError, UnknownNameError
+from aims_mlflow.evidence import CheckResult, Problem
+from aims_mlflow.fingerprint import fingerprint
+from aims_mlflow.judging import judge
+from aims_mlflow.lines import ControlLine, control_lines
+from aims_mlflow.observation import Code, Dataset, Model, Observation, RunFacts
+from aims_mlflow.scorecard import scorecard
+from aims_mlflow.signing import seal_bundle
+from aims_mlflow.standing import gated_controls
+from aims_mlflow.store import RunView, Store, VersionView
+from aims_mlflow.store.views import without_password
+from aims_mlflow.system import ROLES, Attestation, Source, System
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+log = logging.getLogger("aims_mlflow")
+
+CARD_PATH = "aims/model_card.md"
+CAPTURE = "capture"
+"""The check name under which the bundle keeps what the recorder itself could not do."""
+FINISHED = "finished"
+"""The outcome of a run whose function came to its end."""
+
+
+@dataclass
+class _Seen:
+    """A frame as it was given, a copy of its handle whose content in-place changes do not reach, and what was seen of it."""
+
+    given: pd.DataFrame
+    dataset: Dataset
+
+
+class Recorder:
+    """Gathers what one run used and made, and turns it into evidence when the run is over.
+
+    Args:
+        system: the AI system that the run belongs to.
+        store: MLflow; default: as MLflow is configured.
+        run_id: the MLflow run; "" where the server was down, so that evidence waits in the spool.
+        function: the tracked function, for the code it stands for; ``file`` where there is none.
+        arguments: the function's arguments, looked at for seeds only.
+        register: name to register the model under; default: ``system.model`` of the system file.
+        experiment: the experiment's name, and ``run_name`` the run's, for a run that has to be made later.
+        ends_run: whether the run's end is ours to set.
+    """
+
+    def __init__(
+        self,
+        system: System,
+        *,
+        store: Store | None = None,
+        run_id: str = "",
+        function: Callable[..., Any] | None = None,
+        file: str = "",
+        arguments: Mapping[str, Any] | None = None,
+        register: str | None = None,
+        experiment: str = "",
+        run_name: str = "",
+        ends_run: bool = True,
+    ) -> None:
+        self.system = system
+        self.store = store or Store()
+        self.offline = not run_id
+        self.run_id = run_id or f"offline-{uuid.uuid4().hex}"
+        self.registered = register or system.system.model
+        self.finished = False
+        self._sent = False
+        self.seconds = 0.0
+        """What has been spent beside the user's function so far."""
+        self._function, self._file, self._arguments = function, file, dict(arguments or {})
+        self._experiment, self._run_name, self._ends_run = experiment, run_name, ends_run
+        self._started = datetime.now(UTC)
+        self._began = time.perf_counter()
+        self._seen: dict[str, _Seen] = {}
+        self._model: Any = None
+        self._model_name = "model"
+        self._predictions: dict[str, Any] = {}
+        self._attestations: list[Attestation] = []
+        self._preparation: list[str] = []
+        self._parents: list[str] = []
+        self._problems: list[CheckResult] = []
+
+    # What a run is told
+
+    def data(self, frame: pd.DataFrame, role: str, source: str | Source | None = None) -> None:
+        """Take a frame in its role: its content is fingerprinted now, and measured as it is now.
+
+        Args:
+            frame: a pandas DataFrame, or anything with ``to_pandas()``. It is never changed.
+            role: train, validation, test, reference or production.
+            source: where it came from; default: what the system file says of the role.
+
+        Raises:
+            UnknownNameError: no such role.
+            CannotMeasure: the frame has no fingerprint (not a table, duplicate or non-string column names, ...).
+        """
+        if role not in ROLES:
+            raise UnknownNameError.among("data role", str(role), ROLES)
+        declared = self.system.data.sources.get(role)  # type: ignore[call-overload]  # role is one of the literals: checked above
+        if isinstance(source, str):
+            source = (declared or Source()).model_copy(update={"uri": source})
+        as_pandas: Any = getattr(frame, "to_pandas", None)
+        given: Any = as_pandas() if callable(as_pandas) and not hasattr(frame, "iloc") else frame
+        try:
+            found = fingerprint(given)
+        except CannotMeasure as problem:
+            self._problems.append(_problem("provenance", problem.state, problem.what, problem.fix, {"dataset": role}))
+            raise
+        self._seen[role] = _Seen(given, Dataset(role, given.copy(deep=False), found, source or declared))
+
+    def model(self, model: Any, name: str | None = None) -> None:
+        """Take the model to evaluate: anything with ``predict``, or the URI of a logged one. ``name`` is for logging it."""
+        found = model_adapter.find_model(model)
+        if found is None:
+            raise CannotMeasure(
+                f"a {type(model).__name__} was given as the model, which has no predict",
+                fix="give an object with predict, or a models:/ or runs:/ URI",
+            )
+        self._model = found
+        self._model_name = name or self._model_name
+
+    def predictions(self, role: str, values: Any, *, scores: Any = None) -> None:
+        """Take predictions made elsewhere on the data in ``role``, one a row, with the positive label's probability if there is one."""
+        if role not in ROLES:
+            raise UnknownNameError.among("data role", str(role), ROLES)
+        self._predictions[role] = values if scores is None else (values, scores)
+
+    def attest(
+        self,
+        control: str,
+        *,
+        by: str,
+        statement: str,
+        reference: str = "",
+        expires: date | None = None,
+        not_applicable: bool = False,
+    ) -> None:
+        """Take a person's word on a control, as of today."""
+        self._attestations.append(
+            Attestation(
+                control=control,
+                statement=statement,
+                by=by,
+                on=datetime.now(UTC).date(),
+                reference=reference,
+                expires=expires,
+                not_applicable=not_applicable,
+            )
+        )
+
+    def preparation(self, *steps: str) -> None:
+        """Take the steps from raw data to model input that the model itself does not hold, in their order, in words."""
+        self._preparation += [str(step) for step in steps]
+
+    def parent(self, uri: str) -> None:
+        """Take the URI of a model that this one was made from."""
+        self._parents.append(str(uri))
+
+    @contextlib.contextmanager
+    def guarded(self, step: str) -> Iterator[None]:
+        """Do a step so that its failure is a warning and incomplete evidence, never the user's problem."""
+        try:
+            yield
+        except Exception as error:
+            self.failed(step, error)
+
+    def failed(self, step: str, error: Exception) -> None:
+        """Log that a step failed and keep it for the bundle. An exception's text can quote data: ours do not, others' stay in the log."""
+        log.warning("aims could not %s: %s: %s", step, type(error).__name__, error, exc_info=log.isEnabledFor(logging.DEBUG))
+        if isinstance(error, CannotMeasure):
+            what, fix = f"could not {step}: {error.what}", error.fix
+        else:
+            what, fix = f"could not {step} ({type(error).__name__})", "the text of the exception is in the log of the training process"
+        self._problems.append(_problem(CAPTURE, "error", what, fix))
+
+    # What comes of it
+
+    def finish(self, returned: Any = None, *, outcome: str = FINISHED) -> Bundle | None:
+        """Measure, judge, sign, keep and write. Returns the bundle; None where none could be made. Raises nothing.
+
+        Args:
+            returned: what the function returned; the model is looked for in it unless one was given.
+            outcome: ``finished``, or ``raised`` and the type of the exception: then nothing is measured, and the bundle says so.
+        """
+        self.finished = True
+        after = time.perf_counter()
+        bundle: Bundle | None = None
+        try:
+            bundle = self._finish(returned, outcome, after - self._began, after)
+        except Exception as error:
+            self.failed("turn the run into evidence", error)
+        if not self._sent and not self.offline:
+            with self.guarded("end the run"):
+                self._end_without_evidence(outcome)
+        return bundle
+
+    def _end_without_evidence(self, outcome: str) -> None:
+        """End a run whose evidence did not arrive: the gate blocks what has no bundle, and the tag says why."""
+        self.store.require()
+        self.store.log(self.run_id, tags={"aims.system": self.system.id, "aims.state": "error"})
+        if self._ends_run:
+            self.store.end_run(self.run_id, _status(outcome))
+
+    def _finish(self, returned: Any, outcome: str, training_seconds: float, after: float) -> Bundle:
+        view = self._run_view()
+        whole = outcome == FINISHED
+        seen = self._observe(returned if whole else None, view, training_seconds, whole)
+        results = self._measure(seen) if whole else ()
+        files = self._card(seen) if whole else {}
+        results = (*results, *self._problems)
+        now = datetime.now(UTC)
+        evidence = judge(self.system, results, run_id=self.run_id, started=self._started, now=now, attested=tuple(self._attestations))
+        complete = whole and not any(p.check == CAPTURE for p in self._problems)
+        run = RunSummary(run_id=self.run_id, experiment=seen.run.experiment, started=self._started, finished=now, outcome=outcome)
+        bundle = publication.bundle(seen, run, results, evidence, attested=self._attestations, complete=complete)
+        lines = control_lines(self.system, evidence, results, today=now.date())
+        version = self._publish(bundle, lines, files, seen, view, after)
+        self.seconds += time.perf_counter() - after
+        with self.guarded("write how long it took"):
+            if not self.offline and self.store.reachable():
+                self.store.log(self.run_id, metrics={"aims.overhead_seconds": round(self.seconds, 3)})
+        where = version.uri if version else f"run {self.run_id}"
+        said = publication.counted(lines, gated_controls(self.system))
+        sys.stderr.write(f"aims: {self.system.id}, {where}: controls {said}; {self.seconds:.1f} s beyond training\n")
+        return bundle
+
+    def _run_view(self) -> RunView | None:
+        if self.offline:
+            return None
+        with self.guarded("read the run back from MLflow"):
+            self.store.require()
+            return self.store.run(self.run_id)
+        return None
+
+    def _observe(self, returned: Any, view: RunView | None, training_seconds: float, whole: bool) -> Observation:
+        """Put together what the checks may look at."""
+        for role, seen in self._seen.items():
+            with self.guarded(f"look at the {role} data again"):
+                self._look_again(role, seen)
+        datasets = {role: seen.dataset for role, seen in self._seen.items()}
+        code = Code("unknown")
+        with self.guarded("find the code that trained"):
+            code = environment.code_of(self._function, self._file)
+        model: Model | None = None
+        if whole:
+            with self.guarded("take the model"):
+                model = self._settle_model(returned, datasets, "" if view is None else self.run_id)
+        estimator = model.estimator if model else None
+        facts = RunFacts(
+            run_id=self.run_id,
+            started=self._started,
+            code=code,
+            experiment=self._experiment or (view.experiment_id if view else ""),
+            params=dict(view.params) if view else {},
+            packages=environment.packages(),
+            hardware={**environment.hardware(), "training_seconds": round(training_seconds, 3)},
+            seeds=environment.seeds(estimator, self._arguments),
+            parents=tuple(self._parents),
+            registered=self.registered,
+            preparation=tuple(self._preparation),
+        )
+        return Observation(self.system, datasets, facts, model, dict(self._predictions))
+
+    def _look_again(self, role: str, seen: _Seen) -> None:
+        """Find out whether the frame was changed in place after it was fingerprinted."""
+        before = seen.dataset.fingerprint.sha256
+        if fingerprint(seen.dataset.frame).sha256 != before:  # a pandas without copy-on-write: what is measured has changed, too
+            what = f"the {role} data was changed in place after it was fingerprinted, so that it cannot be told what was measured"
+            self._problems.append(_problem("provenance", "error", what, "work on a copy: frame = frame.copy()", {"dataset": role}))
+            return
+        try:
+            changed = fingerprint(seen.given).sha256 != before
+        except CannotMeasure:
+            changed = True
+        if changed:
+            log.warning("the %s data was changed in place while the run went on; evidence is about it as it was given", role)
+            what = f"the {role} frame was changed in place by the run; fingerprint and measures are of it as it was given"
+            seen.dataset = replace(seen.dataset, note=what)
+
+    def _settle_model(self, returned: Any, datasets: Mapping[str, Dataset], run_id: str) -> Model | None:
+        """Return the model to evaluate, logged: the one that was given, or returned, or logged by the function itself."""
+        frame = next((datasets[role].frame for role in ("train", "test", *ROLES) if role in datasets), None)
+        found = self._model if self._model is not None else model_adapter.find_model(returned)
+        model, trouble = model_adapter.settle(found, self.system, frame, self.store, run_id=run_id, name=self._model_name)
+        if trouble is not None:
+            self.failed("log the model", trouble)
+        return model
+
+    def _measure(self, seen: Observation) -> tuple[CheckResult, ...]:
+        """Run every check. What the recorder knows to be wrong with a dataset stands in place of its provenance result."""
+        known = {(p.check, tuple(p.scope.items())) for p in self._problems}
+        results: list[CheckResult] = []
+        for name, one in registry.checks().items():
+            with self.guarded(f"run the check {name}"):
+                results += [r for r in one.run(seen) if (r.check, tuple(r.scope.items())) not in known]
+        return tuple(results)
+
+    def _card(self, seen: Observation) -> dict[str, bytes]:
+        with self.guarded("write the model card"):
+            from aims_mlflow.model_card import model_card
+
+            return {CARD_PATH: model_card(seen).encode()}
+        return {}
+
+    def _publish(
+        self,
+        bundle: Bundle,
+        lines: Sequence[ControlLine],
+        files: Mapping[str, bytes],
+        seen: Observation,
+        view: RunView | None,
+        after: float,
+    ) -> VersionView | None:
+        """Sign, keep on disk, send."""
+        gated = gated_controls(self.system)
+        tags = publication.tags(self.system, lines, gated)
+        envelope = b""
+        with self.guarded("sign the evidence"):
+            envelope = seal_bundle(bundle)
+        if not envelope:
+            tags["aims.state"] = "error"
+        facts = [("System", self.system.system.name or self.system.id), ("Run", self.run_id)]
+        if envelope:
+            facts.append(("Bundle", f"sha256 {hashlib.sha256(envelope).hexdigest()[:16]}…"))
+        card = scorecard(lines, heading=f"Evidence: {self.system.system.name or self.system.id}", facts=facts)
+        wanted = None
+        if seen.model is not None and seen.model.uri.startswith("models:/m-") and bundle.run.outcome == FINISHED:
+            wanted = spool.Registration(seen.model.uri, self.registered, publication.version_tags(tags), card)
+        parcel = spool.Parcel(
+            run_id="" if self.offline else self.run_id,
+            local_id=self.run_id if self.offline else "",
+            server=without_password(self.store.tracking_uri),
+            files={**files, **({BUNDLE_PATH: envelope} if envelope else {})},
+            tags={**tags, publication.NOTE: publication.note(card, view.tags.get(publication.NOTE, "") if view else "")},
+            metrics={
+                **publication.metrics(bundle.results, self.system.requirements),
+                "aims.overhead_seconds": self._so_far(after),
+            },
+            inputs=publication.inputs(seen.datasets),
+            registration=wanted,
+            status=_status(bundle.run.outcome) if self._ends_run else "",
+            experiment=self._experiment,
+            run_name=self._run_name,
+        )
+        return self._deliver(parcel)
+
+    def _deliver(self, parcel: spool.Parcel) -> VersionView | None:
+        """Write to the spool first, then to MLflow; what does not arrive stays in the spool."""
+        entry: spool.Entry | None = None
+        try:
+            entry = spool.put(parcel)
+        except (SpoolError, OSError) as error:
+            log.warning("aims could not keep the evidence on disk before sending it: %s", error)
+        try:
+            if self.offline:
+                self.store.require()
+            version = spool.send(entry, parcel, self.store)[1]
+            self._sent = True
+            return version
+        except Exception as error:
+            where = f"it is kept in {entry.folder}; `aims sync` sends it when the server is back" if entry else "and it could not be kept"
+            reason = error if isinstance(error, AimsError) else type(error).__name__
+            log.warning("evidence of run %s did not reach MLflow (%s): %s", self.run_id, reason, where)
+            return None
+
+    def _so_far(self, after: float) -> float:
+        return round(self.seconds + time.perf_counter() - after, 3)
+
+
+def _problem(check: str, state: str, reason: str, fix: str = "", scope: Mapping[str, str] | None = None) -> CheckResult:
+    return CheckResult(check=check, scope=dict(scope or {}), problem=Problem.model_validate({"state": state, "reason": reason, "fix": fix}))
+
+
+def _status(outcome: str) -> str:
+    """Return the run's final status in MLflow's words."""
+    if outcome == FINISHED:
+        return "FINISHED"
+    return "KILLED" if outcome.endswith((" KeyboardInterrupt", " SystemExit", " GeneratorExit", " CancelledError")) else "FAILED"
