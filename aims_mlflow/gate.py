@@ -1,0 +1,234 @@
+"""The gate: from evidence already read to a decision, one line of reason per control. Pure: reads nothing, writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from aims_mlflow.bundle import Bundle, ModelSummary
+from aims_mlflow.decision import Blocker, Files, GateDecision, VersionFacts, collector, manifest_digest
+from aims_mlflow.evidence import LETS_THROUGH, State
+from aims_mlflow.judging import gated_controls, judge
+from aims_mlflow.lines import ControlLine, control_lines
+from aims_mlflow.signing import Verified
+from aims_mlflow.system import System
+
+__all__ = ["NOT_ABOUT_THIS", "TRAIN_AGAIN", "Blocker", "Files", "GateDecision", "VersionFacts", "collector", "decide", "file_differences"]
+
+CLOCK_SKEW = timedelta(minutes=5)
+"""How far ahead of the gate's clock evidence may be dated: the clocks of two machines that keep time."""
+
+NAMED_FILES = 5
+"""How many differing files of a model a blocker names of each kind; the rest are counted."""
+
+TRAIN_AGAIN = "run the training again under @aims.track and register its model"
+
+NOT_ABOUT_THIS = frozenset({"no_run", "no_bundle", "bad_bundle", "no_model_files", "other_system", "other_run", "other_model"})
+"""Blockers under which the evidence, whatever it says, says nothing about this version: every control reads MISSING."""
+
+
+def decide(
+    system: System,
+    bundle: Bundle | None,
+    facts: VersionFacts,
+    *,
+    now: datetime,
+    verification: Verified | Blocker,
+    model_files: Files | Blocker,
+    alias: str | None = None,
+) -> GateDecision:
+    """Decide whether a version may be promoted, by the gate's own policy and what its training run left.
+
+    The bundle's measures are judged again; what the run concluded from them is not looked at.
+
+    Args:
+        system: the gate's own copy of the system file.
+        bundle: the evidence, or None where there is none to believe.
+        facts: what the registry says of the version.
+        now: the gate's time (aware).
+        verification: what verifying the bundle's signature gave, or why there is no bundle.
+        model_files: the manifest of the version's files as they are now, or why it could not be made.
+        alias: the alias that is wished for.
+    """
+    blockers = list(_blockers(system, bundle, facts, now, verification, model_files))
+    age = [b for b in blockers if b.code in ("stale", "clock")]
+    unbelieved = next((b for b in blockers if b.code in NOT_ABOUT_THIS), None)
+    gated = gated_controls(system)
+    if bundle is None or unbelieved is not None:
+        lines = _gated(control_lines(system, (), today=now.date()), gated)
+        why = unbelieved or Blocker(code="no_bundle", reason="the run left no evidence", fix=TRAIN_AGAIN)
+        lines = [_restated(line, State.MISSING, why) for line in lines]
+    else:
+        judged = judge(
+            system,
+            bundle.results,
+            run_id=bundle.run.run_id,
+            started=_aware(bundle.run.started),
+            now=now,
+            attested=bundle.attestations,
+        )
+        lines = _gated(control_lines(system, judged, bundle.results, today=now.date()), gated)
+        if age:
+            lines = [_restated(line, State.STALE, age[0]) if line.state in (*LETS_THROUGH, State.INCONCLUSIVE) else line for line in lines]
+    if not gated or {line.control for line in lines} != set(gated):
+        blockers.append(Blocker(code="no_controls", reason="the policy gates no control", fix="leave gate.controls out, or name controls"))
+    lets_through = LETS_THROUGH | ({State.INCONCLUSIVE} if system.gate.inconclusive == "allow" else set())
+    return GateDecision(
+        allowed=not blockers and bundle is not None and all(line.state in lets_through for line in lines),
+        model=facts.uri,
+        alias=alias,
+        system_id=system.id,
+        run_id=facts.run_id,
+        lines=tuple(lines),
+        blockers=tuple(blockers),
+        notes=tuple(_notes(system, bundle, alias, verification)),
+        evidence_time=bundle.run.finished if bundle else None,
+        key_ids=verification.key_ids if isinstance(verification, Verified) else (),
+        policy_sha256=system.sha256,
+        bundle_sha256=verification.sha256 if isinstance(verification, Verified) else None,
+        model_sha256=None if isinstance(model_files, Blocker) else manifest_digest(model_files),
+        time=now,
+        collector=collector(),
+    )
+
+
+def file_differences(model: ModelSummary, present: Files) -> str:
+    """Return which of the model's files were changed, added or taken away since it was evaluated, by name; "" if none."""
+    evaluated = {path: (file.size, file.sha256) for path, file in model.files.items()}
+    kinds = {
+        "changed": sorted(p for p in evaluated if p in present and evaluated[p] != tuple(present[p])),
+        "added": sorted(set(present) - set(evaluated)),
+        "missing": sorted(set(evaluated) - set(present)),
+    }
+    return "; ".join(
+        f"{kind} {', '.join(paths[:NAMED_FILES])}" + (f" and {len(paths) - NAMED_FILES} more" if len(paths) > NAMED_FILES else "")
+        for kind, paths in kinds.items()
+        if paths
+    )
+
+
+def _blockers(
+    system: System,
+    bundle: Bundle | None,
+    facts: VersionFacts,
+    now: datetime,
+    verification: Verified | Blocker,
+    model_files: Files | Blocker,
+) -> list[Blocker]:
+    """Return what stops the version whatever its controls say, in the order in which to mend it."""
+    found: list[Blocker] = []
+    if not facts.run_id or facts.run_status is None or facts.run_deleted:
+        said = f"run {facts.run_id} has been deleted" if facts.run_deleted else "the version belongs to no run that can be found"
+        found.append(Blocker(code="no_run", reason=said, fix=TRAIN_AGAIN))
+    elif facts.run_status != "FINISHED":
+        reason = f"run {facts.run_id} is {facts.run_status}, not FINISHED"
+        found.append(Blocker(code="run_not_finished", reason=reason, fix="let a run come to its end, then register its model"))
+    if isinstance(model_files, Blocker):
+        found.append(model_files)
+    if isinstance(verification, Blocker):
+        return [*found, verification]
+    if bundle is None:
+        return [*found, Blocker(code="no_bundle", reason="the run left no evidence", fix=TRAIN_AGAIN)]
+    trusted = {t.strip().lower() for t in system.gate.trusted_keys}
+    if not verification.key_ids or (trusted and not trusted & set(verification.key_ids)):
+        reason = f"no key that the policy trusts has signed the evidence, but {', '.join(k[:16] for k in verification.key_ids) or 'none'}"
+        fix = "train with AIMS_SIGNING_KEY naming a trusted key, or add the full key id to gate.trusted_keys"
+        found.append(Blocker(code="bad_bundle", reason=reason, fix=fix))
+    found += _mismatches(system, bundle, facts, model_files)
+    found += _shortcomings(bundle)
+    return found + _dates(system, bundle, now)
+
+
+def _mismatches(system: System, bundle: Bundle, facts: VersionFacts, model_files: Files | Blocker) -> list[Blocker]:
+    """Return where the bundle is about something else: another system, run or model."""
+    found: list[Blocker] = []
+    if bundle.system_id != system.id:
+        reason = f"the evidence is of the system {bundle.system_id!r}, the policy of {system.id!r}"
+        found.append(Blocker(code="other_system", reason=reason, fix="pass the system file of the system that was trained"))
+    if bundle.run.run_id != facts.run_id:
+        reason = f"the evidence is of run {bundle.run.run_id}, the version of run {facts.run_id or 'none'}"
+        found.append(Blocker(code="other_run", reason=reason, fix=TRAIN_AGAIN))
+    strangers = {e.run_id for e in bundle.evidence} - {bundle.run.run_id}
+    if strangers:
+        found.append(Blocker(code="other_run", reason=f"the evidence cites {len(strangers)} other run(s)", fix=TRAIN_AGAIN))
+    if bundle.model is None or not bundle.model.files:
+        found.append(Blocker(code="other_model", reason="the evidence is of a run without a model", fix=TRAIN_AGAIN))
+    elif not isinstance(model_files, Blocker):
+        differences = file_differences(bundle.model, model_files)
+        if differences:
+            reason = f"the model's files are not those that were evaluated: {differences}"
+            found.append(Blocker(code="other_model", reason=reason, fix="find out who changed them, then train and register again"))
+    return found
+
+
+def _shortcomings(bundle: Bundle) -> list[Blocker]:
+    """Return what the run itself left undone."""
+    found: list[Blocker] = []
+    if bundle.run.outcome != "finished":
+        reason = f"the training function did not come to its end: {bundle.run.outcome}"
+        found.append(Blocker(code="run_not_finished", reason=reason, fix=TRAIN_AGAIN))
+    if not bundle.complete:
+        reason = "the run ended before every check had its turn"
+        found.append(Blocker(code="incomplete", reason=reason, fix=TRAIN_AGAIN))
+    here = {result.id for result in bundle.results}
+    gone = {cited for evidence in bundle.evidence for cited in evidence.results} - here
+    if gone:
+        reason = f"{len(gone)} result(s) that the evidence rests on are not in the bundle"
+        found.append(Blocker(code="incomplete", reason=reason, fix=TRAIN_AGAIN))
+    unmeasured = sorted({d.role for d in bundle.datasets} - {result.scope.get("dataset") for result in bundle.results})
+    if unmeasured:
+        reason = f"nothing was measured on the {', '.join(unmeasured)} data that the run saw"
+        found.append(Blocker(code="incomplete", reason=reason, fix=TRAIN_AGAIN))
+    if not any(d.role == "test" and d.rows > 0 for d in bundle.datasets):
+        fix = "declare data.roles.test in the system file and pass that frame to the tracked function"
+        found.append(Blocker(code="no_test_data", reason="the run saw no test data", fix=fix))
+    return found
+
+
+def _dates(system: System, bundle: Bundle, now: datetime) -> list[Blocker]:
+    """Return what is wrong with the time of the evidence."""
+    started, finished = _aware(bundle.run.started), _aware(bundle.run.finished)
+    if finished > now + CLOCK_SKEW or finished < started:
+        reason = f"the evidence is dated {finished.isoformat(timespec='seconds')}, which cannot be: a clock is wrong"
+        return [Blocker(code="clock", reason=reason, fix="set the clocks of the training machine and of the gate, then train again")]
+    if now - finished > timedelta(days=system.gate.max_age_days):
+        reason = f"the evidence is {(now - finished).days} days old; the policy allows {system.gate.max_age_days} (gate.max_age_days)"
+        return [Blocker(code="stale", reason=reason, fix=TRAIN_AGAIN)]
+    return []
+
+
+def _notes(system: System, bundle: Bundle | None, alias: str | None, verification: Verified | Blocker) -> list[str]:
+    """Return what a reader of the decision should know besides."""
+    notes: list[str] = []
+    if isinstance(verification, Verified):
+        keys = ", ".join(verification.key_ids)
+        kind = ", the development key of this machine" if verification.development else ""
+        if system.gate.trusted_keys:
+            notes.append(f"signed by the trusted key {keys}{kind}")
+        else:
+            notes.append(f"gate.trusted_keys is empty, so a signature by any key counts; this one is by {keys}{kind}")
+    if alias is not None and alias.casefold() not in {p.casefold() for p in system.gate.protects}:
+        notes.append(f"{alias!r} is not among the aliases that gate.protects names; it was judged in the same way")
+    if bundle is None:
+        return notes
+    if bundle.policy_sha256 != system.sha256:
+        notes.append(
+            f"the run was judged by another policy ({bundle.policy_sha256[:12]}); the gate judged again by its own ({system.sha256[:12]})"
+        )
+    for given in bundle.attestations:
+        claim = "said not to apply" if given.not_applicable else "attested"
+        notes.append(f"{given.control}: {claim} in the run by {given.by} on {given.on.isoformat()}")
+    return notes
+
+
+def _gated(lines: Sequence[ControlLine], gated: Sequence[str]) -> list[ControlLine]:
+    return [line for line in lines if line.control in gated]
+
+
+def _restated(line: ControlLine, state: State, why: Blocker) -> ControlLine:
+    return ControlLine(control=line.control, title=line.title, state=state, reason=why.reason, fix=why.fix, evidence=())
+
+
+def _aware(time: datetime) -> datetime:
+    """Return the time with a zone; one without is UTC, as the recorder writes it."""
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
