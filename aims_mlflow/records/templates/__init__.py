@@ -1,0 +1,1 @@
+"""Templates of the records, read with importlib.resources."""

@@ -1,0 +1,215 @@
+"""The pages: one file that needs nothing else, readable by people and programs, and harmless whatever a name says."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from aims_mlflow.evidence import State
+from aims_mlflow.records import pages
+from aims_mlflow.records.reading import Declared
+from aims_mlflow.records.risk_words import LIKELIHOOD_SENTENCE
+from aims_mlflow.records.summary import Read, count_runs, make_record
+from aims_mlflow.records.words import SystemRecord
+
+VOID = {"meta", "br", "line", "circle", "rect"}
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "' onmouseover='alert(1)",
+    "</style><script>alert(1)</script>",
+    "</title><svg onload=alert(1)>",
+    "javascript:alert(1)",
+    "[click](javascript:alert(1))",
+    "![x](https://example.org/x.png)",
+    "| a | b |\n# heading",
+    "=cmd|'/C calc'!A1",
+    "{{ 7*7 }}{% raw %}",
+    "\u202etxt.exe",
+    "a\x00b\x1b[31m",
+    "&lt;b&gt; &#x3c;b",
+    "]]><![CDATA[",
+    "x" * 9_000,
+]
+
+
+class Page(HTMLParser):
+    """What a browser would find in the page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: Counter[str] = Counter()
+        self.attributes: list[tuple[str, str, str]] = []
+        self.stack: list[str] = []
+        self.text: list[str] = []
+        self.unbalanced: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags[tag] += 1
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+        if tag not in VOID:
+            self.stack.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags[tag] += 1
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self.stack or self.stack.pop() != tag:
+            self.unbalanced.append(tag)
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.stack:
+            self.text.append(data)
+
+    def values(self, name: str) -> list[str]:
+        return [value for _, key, value in self.attributes if key == name]
+
+
+def record_of(seen: Any, system: Any, results: Any = None, *, versions: int = 2) -> SystemRecord:
+    found = tuple(seen(system, results) for _ in range(versions))
+    named = tuple(one.__class__(**{**one.__dict__, "uri": f"models:/loans/{versions - i}"}) for i, one in enumerate(found))
+    now = datetime.now(UTC)
+    return make_record(Read(Declared(system, True, "aims.yaml"), named, named[0] if named else None, count_runs((), named), now))
+
+
+@pytest.fixture
+def record(seen: Any, make: Any) -> SystemRecord:
+    waiver = {"control": "A.2.2", "reason": "later", "approved_by": "Board", "on": "2026-01-01", "expires": "2099-01-01"}
+    return record_of(seen, make.system(waivers=[waiver], risk={"breakpoints": {"excess_adverse_decisions": {4: 100}}}))
+
+
+@pytest.fixture
+def page(record: SystemRecord) -> Page:
+    return Page(pages.html(record))
+
+
+class TestPage:
+    def test_it_needs_nothing_else(self, record: SystemRecord, page: Page) -> None:
+        assert page.tags.keys().isdisjoint({"script", "link", "img", "iframe", "object", "embed", "form", "base", "video", "audio", "use"})
+        assert set(page.values("http-equiv")) == {"Content-Security-Policy"}
+        assert "default-src 'none'; style-src 'unsafe-inline'; img-src data:" in page.values("content")
+        assert all(href.startswith("#") for href in page.values("href"))
+        assert not page.values("src")
+        style = pages.html(record).partition("<style>")[2].partition("</style>")[0]
+        assert "url(" not in style
+        assert "@import" not in style
+        assert "http" not in style
+
+    def test_tags_are_balanced_and_ids_unique_and_links_resolve(self, page: Page) -> None:
+        assert page.unbalanced == []
+        assert page.stack == []
+        ids = page.values("id")
+        assert len(ids) == len(set(ids))
+        assert {href[1:] for href in page.values("href")} <= set(ids)
+        assert set(page.values("aria-labelledby")) <= set(ids)
+
+    def test_it_has_landmarks_and_headings_in_order(self, record: SystemRecord, page: Page) -> None:
+        for landmark in ("header", "nav", "main", "footer", "h1"):
+            assert page.tags[landmark] == 1
+        assert page.values("lang") == ["en"]
+        levels = [int(level) for level in re.findall(r"<h([1-6])[ >]", pages.html(record))]
+        assert levels[0] == 1
+        assert all(after - before <= 1 for before, after in pairwise(levels))
+
+    def test_tables_say_what_they_hold(self, page: Page) -> None:
+        assert page.tags["table"] == page.tags["caption"] > 5
+        scopes = [value for tag, key, value in page.attributes if tag == "th" and key == "scope"]
+        assert len(scopes) == page.tags["th"]
+        assert set(scopes) == {"row", "col"}
+
+    def test_pictures_have_words(self, page: Page) -> None:
+        assert page.tags["svg"] > 2
+        assert page.values("role").count("img") == page.tags["svg"]
+        pictures = [value for tag, key, value in page.attributes if tag == "svg" and key == "aria-label"]
+        assert all(pictures)
+        assert any("n = 500" in words for words in pictures)
+
+    def test_it_says_what_must_be_said(self, page: Page) -> None:
+        text = " ".join(page.text)
+        assert LIKELIHOOD_SENTENCE in text
+        assert "compliant" not in text.lower()
+        assert (
+            text.index("Open items") < text.index("Controls and their evidence") < text.index("Risk register") < text.index("Impact record")
+        )
+
+    def test_colour_never_stands_alone(self, record: SystemRecord) -> None:
+        for chip in re.findall(r'<span class="chip[^>]*>(.*?)</span>', pages.html(record)):
+            words = re.sub(r"<i.*?</i>", "", chip).strip()
+            assert words in {"✓", "✗", "○", "?", "~", "!", "-", "⌛"} or len(words) > 2
+
+    def test_all_controls_and_all_entries_are_there(self, record: SystemRecord, page: Page) -> None:
+        text = " ".join(page.text)
+        assert record.counted is not None
+        assert len(record.counted.lines) == 38
+        assert all(line.control in text for line in record.counted.lines)
+        assert {e.risk_id for e in record.risks.entries} <= set(page.values("id"))
+        assert {s.id for s in record.sources} <= set(page.values("id"))
+
+    def test_it_answers_to_width_paper_and_light(self) -> None:
+        style = pages._template("style.css")
+        assert "prefers-color-scheme: dark" in style
+        assert "@media print" in style
+        assert "max-width: 46rem" in style
+
+    def test_nothing_registered_makes_a_page_too(self, make: Any) -> None:
+        said = Declared(make.system(), False, "no system file was found")
+        empty = make_record(Read(said, (), None, count_runs((), ()), datetime.now(UTC)))
+        assert Page(pages.html(empty)).unbalanced == []
+        assert "There is no version or run to look at." in pages.markdown(empty)
+        assert empty.state is State.MISSING
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+def test_a_hostile_name_is_shown_and_does_nothing(seen: Any, make: Any, text: str) -> None:
+    answers = {"answers": {"benefits": {"text": text, "by": text, "on": "2026-01-20"}}}
+    party = {"name": text, "size": 100, "source": text}
+    requirement = {"check": "fairness", "metric": "demographic_parity_ratio", "column": text, "min": 0.8, "because": text}
+    system = make.system(
+        system={"name": text, "purpose": text, "affected_parties": [party], "owner": {"name": text, "contact": text}, "deployment": text},
+        data={"sensitive": [text]},
+        requirements=[requirement],
+        impact=answers,
+        risk={
+            "consequences": [{"objective": "C.2.5", "party": text, "class": 3, "rationale": text, "set_by": text, "set_on": "2026-01-01"}]
+        },
+        attestations=[{"control": "A.2.2", "statement": text, "by": text, "on": "2026-01-01", "reference": text}],
+    )
+    results = make.results(make.fairness(text, {text[:200]: (30, 200), "other": (100, 200)}))
+    record = record_of(seen, system, results, versions=1)
+    plain = Page(pages.html(record_of(seen, make.system(), versions=1)))
+    page = Page(pages.html(record))
+    assert page.unbalanced == []
+    assert page.tags.keys() <= plain.tags.keys()
+    assert {name for _, name, _ in page.attributes} <= {name for _, name, _ in plain.attributes}
+    assert all(href.startswith("#") for href in page.values("href"))
+    assert pages.visible(text) in "".join(page.text)
+    written = pages.markdown(record)
+    assert "<" not in written.replace("&lt;", "")
+    assert not re.search(r"(?<!\\)\]\(", written)
+    assert "javascript:" not in written
+    assert SystemRecord.model_validate_json(record.json_bytes()) == record, "nothing is lost in the data"
+
+
+def test_every_row_of_a_markdown_table_has_its_columns(record: SystemRecord) -> None:
+    width = 0
+    for line in pages.markdown(record).splitlines():
+        if not line.startswith("|"):
+            width = 0
+            continue
+        cells = len(re.findall(r"(?<!\\)\|", line))
+        assert width in (0, cells), line
+        width = cells
+
+
+def test_the_same_record_makes_the_same_files(record: SystemRecord) -> None:
+    assert pages.files_of(record) == pages.files_of(record)
+    assert set(pages.files_of(record)) == {"record.json", "record.md", "record.html"}
