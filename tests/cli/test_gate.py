@@ -1,0 +1,174 @@
+"""``aims gate``, ``promote``, ``verify`` and ``keys`` on the command line: words, JSON and exit codes."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from aims_mlflow.bundle import BUNDLE_PATH
+from aims_mlflow.cli import main
+from aims_mlflow.decision import GateDecision
+from aims_mlflow.promotion import recorded_decisions
+from aims_mlflow.signing import signing_key
+from aims_mlflow.store import Store
+
+TESTS = Path(__file__).parents[1]
+
+
+def _module(name: str, path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+make = _module("golden_make", TESTS / "golden" / "make.py")
+promotion = _module("promotion_tests", TESTS / "test_promotion.py")
+
+
+def aims(*arguments: str) -> Result:
+    return CliRunner().invoke(main, arguments)
+
+
+@pytest.fixture
+def world(mlflow_home: str, tmp_path: Path) -> Any:
+    (tmp_path / "aims.yaml").write_text(yaml.safe_dump(json.loads(json.dumps(make.SYSTEM))))
+    return promotion.trained(Store())
+
+
+class TestGate:
+    def test_yes(self, world: Any) -> None:
+        said = aims("gate", world.uri, "--alias", "champion")
+        assert said.exit_code == 0, said.output
+        assert said.stdout.startswith(f"ALLOWED  {world.uri} as champion")
+        assert world.run_id in said.output
+        for control in ("A.6.1.2", "A.6.2.4", "A.7.6"):
+            assert control in said.output
+        assert "any key counts" in said.output
+        assert world.alias() is None
+
+    def test_no(self, world: Any) -> None:
+        promotion.edit_a_file(world)
+        said = aims("gate", world.uri)
+        assert said.exit_code == 1
+        assert said.stdout.startswith("DENIED")
+        assert "changed weights" in said.output
+        assert "do: find out who changed them" in said.output
+
+    def test_no_for_lack_of_a_persons_word_says_what_to_do(self, world: Any, tmp_path: Path) -> None:
+        content = json.loads(json.dumps(make.SYSTEM)) | {"attestations": []}
+        (tmp_path / "other.yaml").write_text(yaml.safe_dump(content))
+        said = aims("gate", world.uri, "--system", str(tmp_path / "other.yaml"))
+        assert said.exit_code == 1
+        assert "MISSING" in said.output
+        assert "attestations" in said.output
+
+    def test_could_not_decide(self, world: Any, tmp_path: Path) -> None:
+        assert aims("gate", "models:/golden/99").exit_code == 2
+        (tmp_path / "aims.yaml").unlink()
+        said = aims("gate", world.uri)
+        assert said.exit_code == 2
+        assert "no policy to judge by" in said.output
+
+    def test_a_server_that_is_down(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+        said = aims("gate", "models:/golden/1")
+        assert said.exit_code == 2
+        assert "does not answer" in said.output
+
+    def test_json_is_the_decision(self, world: Any) -> None:
+        said = aims("gate", world.uri, "--json")
+        content = json.loads(said.stdout)
+        assert (content.pop("verdict"), content.pop("exit_code")) == ("allowed", 0)
+        assert GateDecision.model_validate_json(json.dumps(content)).allowed
+
+
+class TestPromote:
+    def test_yes(self, world: Any) -> None:
+        said = aims("promote", world.uri, "champion", "--json")
+        assert said.exit_code == 0, said.output
+        assert json.loads(said.stdout)["verdict"] == "allowed"
+        assert world.alias() == world.version.version
+
+    def test_no_shows_every_line(self, world: Any) -> None:
+        promotion.remove_the_bundle(world)
+        said = aims("promote", world.uri, "champion")
+        assert said.exit_code == 1
+        assert said.output.count("MISSING") >= 11
+        assert world.alias() is None
+
+
+class TestVerify:
+    def test_a_file_needs_no_server(self) -> None:
+        said = aims("verify", str(TESTS / "golden" / "bundles" / "good-bundle.dsse.json"), "--key", make.key().id)
+        assert said.exit_code == 0, said.output
+        assert said.stdout.startswith("HOLDS")
+        assert make.key().id in said.output
+
+    @pytest.mark.parametrize("path", sorted((TESTS / "golden" / "bundles").glob("bad-*")), ids=lambda p: p.name)
+    def test_each_bad_file_is_a_no(self, path: Path) -> None:
+        said = aims("verify", str(path), "--json")
+        assert said.exit_code == 1
+        assert json.loads(said.stdout)["holds"] is False
+
+    def test_another_key_than_asked_for_is_a_no(self) -> None:
+        assert aims("verify", str(TESTS / "golden" / "bundles" / "good-bundle.dsse.json"), "--key", "a" * 64).exit_code == 1
+
+    def test_a_run_is_compared_with_its_model(self, world: Any) -> None:
+        said = aims("verify", world.run_id)
+        assert said.exit_code == 0, said.output
+        assert "2 files as evaluated" in said.output
+        promotion.add_a_file(world)
+        said = aims("verify", world.run_id)
+        assert said.exit_code == 1
+        assert "added extra.py" in said.output
+
+    def test_a_bundle_of_another_run_is_a_no(self, world: Any) -> None:
+        other = promotion.trained(world.store)
+        world.store.write(world.run_id, BUNDLE_PATH, other.store.read(other.run_id, BUNDLE_PATH))
+        said = aims("verify", world.run_id)
+        assert said.exit_code == 1
+        assert "not of this one" in said.output
+
+    def test_a_decision_is_verified_too(self, world: Any, tmp_path: Path) -> None:
+        world.promote()
+        (recorded,) = recorded_decisions(world.run_id, world.store)
+        (tmp_path / "decision.json").write_bytes(world.store.read(world.run_id, recorded.path))
+        content = json.loads(aims("verify", str(tmp_path / "decision.json"), "--json").stdout)
+        assert (content["kind"], content["holds"]) == ("decision", True)
+
+    def test_what_is_not_there_could_not_be_read(self, mlflow_home: str) -> None:
+        assert mlflow_home
+        assert aims("verify", "0" * 32).exit_code == 2
+        assert aims("verify", "./no/such/file").exit_code == 2
+
+
+class TestKeys:
+    def test_show_names_the_development_key(self) -> None:
+        said = aims("keys", "show")
+        assert said.exit_code == 0
+        assert signing_key().id in said.output
+        assert "development key" in said.output
+        assert json.loads(aims("keys", "show", "--json").stdout)["signing"]["development"] is True
+
+    def test_new_makes_a_pair_once(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        path = tmp_path / "release.pem"
+        said = aims("keys", "new", str(path))
+        assert said.exit_code == 0
+        monkeypatch.setenv("AIMS_SIGNING_KEY", str(path))
+        assert signing_key().id in said.output
+        assert "PRIVATE" not in said.output
+        again = aims("keys", "new", str(path))
+        assert again.exit_code == 2
+        assert "exists already" in again.output
