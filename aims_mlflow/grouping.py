@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DISCLOSURE_MINIMUM = 10
-"""Rows below which a group's name is withheld, because it could point at persons (a common cell rule of statistical offices)."""
+"""Rows below which a group's name is withheld, because it could point at persons: our own choice."""
 
 NUMERIC_AT_MOST = 20
 """Distinct values up to which a numeric column counts as groups without declared bins."""

@@ -90,7 +90,7 @@ def _noisy(frame: pd.DataFrame, strength: float, spread: Spread, random: np.rand
         draws = random.standard_normal(len(frame))  # drawn for every column: no column's noise hangs on what the others are
         if name in spread and _is_number(frame[name]):
             moved[name] = _shifted(frame[name], strength * spread[name] * draws)
-    return frame.assign(**moved)
+    return _with(frame, moved)
 
 
 def _shifted(column: pd.Series[Any], by: np.ndarray) -> pd.Series[Any]:
@@ -113,7 +113,7 @@ def _shifted(column: pd.Series[Any], by: np.ndarray) -> pd.Series[Any]:
 
 def _emptied(frame: pd.DataFrame, strength: float, _: Spread, random: np.random.Generator) -> pd.DataFrame:
     """Null cells at random; whole numbers become floats, because their dtype has no missing value."""
-    return frame.assign(**{name: frame[name].mask(random.random(len(frame)) < strength) for name in frame.columns})
+    return _with(frame, {name: frame[name].mask(random.random(len(frame)) < strength) for name in frame.columns})
 
 
 PERTURBATIONS: dict[str, Perturbation] = {
@@ -121,3 +121,11 @@ PERTURBATIONS: dict[str, Perturbation] = {
     "missing": Perturbation((0.05, 0.1, 0.2), 1.0, _emptied),
 }
 """``numeric_noise``: x + strength x IQR x N(0, 1), on all numeric columns at once. ``missing``: each cell null at this rate."""
+
+
+def _with(frame: pd.DataFrame, columns: dict[str, pd.Series[Any]]) -> pd.DataFrame:
+    """Return a copy with these columns; not by ``assign``, whose own arguments a column may be called after."""
+    made = frame.copy(deep=False)
+    for name, column in columns.items():
+        made[name] = column
+    return made

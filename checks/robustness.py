@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 NAME = "robustness"
 SEEDS = 5
-"""Disturbed copies of every row (NIST and Hendrycks name no number; DESIGN asks for at least five)."""
+"""Disturbed copies of every row: the least number that the design asks for."""
 
 SINGLE_ROWS = 25
 """Rows that are asked about one by one."""

@@ -89,3 +89,12 @@ def test_noise_never_raises_nor_leaves_the_dtype(values: np.ndarray, strength: f
         noisy = copy("numeric_noise", frame, strength)
     assert noisy["x"].dtype == values.dtype
     assert len(noisy) == len(frame)
+
+
+@pytest.mark.parametrize("kind", sorted(PERTURBATIONS))
+def test_columns_may_be_called_after_anything_pandas_uses(kind: str) -> None:
+    frame = pd.DataFrame({name: np.arange(50.0) for name in ("self", "index", "columns", "copy", "inplace")})
+    changed = PERTURBATIONS[kind].copy(kind, frame, 0.2, spreads(frame), seed=0)
+    assert list(changed.columns) == list(frame.columns)
+    assert not changed["self"].equals(frame["self"])
+    assert frame["self"].tolist() == list(np.arange(50.0))

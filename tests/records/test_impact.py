@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -82,3 +83,8 @@ def test_each_consequence_is_an_impact_and_each_silent_party_an_unknown_one(make
     harms = [i for i in found if i.party == "applicants"]
     assert {(i.scale, i.affected, i.answered_by, i.harm_or_benefit) for i in harms} == {("C3", 10, "Head of credit", "harm")}
     assert found[-1].harm_or_benefit == "benefit"
+
+
+def test_the_documentation_lists_every_key() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "records.md").read_text(encoding="utf-8")
+    assert [q.key for q in QUESTIONS if f"`{q.key}`" not in text and q.key != "version"] == []
