@@ -12,7 +12,7 @@ import aims_mlflow
 from aims_mlflow.bundle import STATEMENT_TYPE
 from aims_mlflow.errors import VerificationError
 from aims_mlflow.evidence import LETS_THROUGH, Evidence, State, Subject, Word, canonical, digest
-from aims_mlflow.lines import ControlLine
+from aims_mlflow.judging.lines import ControlLine
 from aims_mlflow.system import System
 
 DECISION_TYPE = "urn:aims-mlflow:decision:v1"

@@ -9,7 +9,7 @@ from aims_mlflow.bundle import Bundle, ModelSummary
 from aims_mlflow.decision import Blocker, Files, GateDecision, VersionFacts, collector, manifest_digest
 from aims_mlflow.evidence import LETS_THROUGH, State
 from aims_mlflow.judging import gated_controls, judge
-from aims_mlflow.lines import ControlLine, control_lines
+from aims_mlflow.judging.lines import ControlLine, control_lines
 from aims_mlflow.signing import Verified
 from aims_mlflow.system import System
 

@@ -149,7 +149,7 @@ class Observation:
             CannotMeasure: no data, no model, a target that is not there or has missing values, labels that are not
                 what the system file says, or a model that raises or returns another number of rows.
         """
-        from aims_mlflow.predicting import predict_on
+        from aims_mlflow.measuring.predicting import predict_on
 
         if role not in self._predictions:
             try:

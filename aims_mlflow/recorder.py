@@ -16,17 +16,18 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
-from aims_mlflow import environment, model_adapter, publication, registry, spool
+from aims_mlflow import registry, spool
 from aims_mlflow.bundle import BUNDLE_PATH, Bundle, RunSummary
+from aims_mlflow.capture import environment, model_adapter, publication
 from aims_mlflow.errors import AimsError, CannotMeasure, SpoolError, UnknownNameError
 from aims_mlflow.evidence import CheckResult, Problem
 from aims_mlflow.fingerprint import fingerprint
 from aims_mlflow.judging import judge
-from aims_mlflow.lines import ControlLine, control_lines
+from aims_mlflow.judging.lines import ControlLine, control_lines
+from aims_mlflow.judging.standing import gated_controls
 from aims_mlflow.observation import Code, Dataset, Model, Observation, RunFacts
 from aims_mlflow.scorecard import scorecard
 from aims_mlflow.signing import seal_bundle
-from aims_mlflow.standing import gated_controls
 from aims_mlflow.store import RunView, Store, VersionView
 from aims_mlflow.store.views import without_password
 from aims_mlflow.system import ROLES, Attestation, Source, System

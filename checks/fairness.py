@@ -12,12 +12,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aims_mlflow import asking
 from aims_mlflow.disparity import DISPARITIES, MINIMUM_CASES, MINIMUM_N, UPWARD_BIAS
 from aims_mlflow.errors import CannotMeasure, nearest
 from aims_mlflow.evidence import CheckResult, Measure, Problem
-from aims_mlflow.group_errors import ERROR_GAPS, ERRORS, error_measures
-from aims_mlflow.group_rates import (
+from aims_mlflow.measuring import asking
+from aims_mlflow.measuring.group_errors import ERROR_GAPS, ERRORS, error_measures
+from aims_mlflow.measuring.group_rates import (
     CLASS_MEASURES,
     RATES,
     SIZES,
@@ -28,9 +28,9 @@ from aims_mlflow.group_rates import (
     share,
     size_measures,
 )
-from aims_mlflow.grouping import BETWEEN, Grouping, crossed, crossings, groups_of
+from aims_mlflow.measuring.grouping import BETWEEN, Grouping, crossed, crossings, groups_of
+from aims_mlflow.measuring.predicting import favourable_code, truth
 from aims_mlflow.observation import Observation
-from aims_mlflow.predicting import favourable_code, truth
 from aims_mlflow.registry import check
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from datetime import date
 
 from aims_mlflow import registry
 from aims_mlflow.evidence import CheckResult, Coverage, Measure, Subject
+from aims_mlflow.judging.persons import latest_local_date
 from aims_mlflow.observation import Observation
-from aims_mlflow.persons import latest_local_date
 from aims_mlflow.registry import check
 from aims_mlflow.system import Requirement
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from aims_mlflow import asking
 from aims_mlflow.errors import CannotMeasure
 from aims_mlflow.evidence import CheckResult, Measure, Problem
+from aims_mlflow.measuring import asking
+from aims_mlflow.measuring.resampling import RESAMPLES, resamples
+from aims_mlflow.measuring.score_intervals import measured
+from aims_mlflow.measuring.scoring import CALIBRATION_ERROR, DEFAULTS, NAMES, Answers
 from aims_mlflow.observation import Observation
 from aims_mlflow.registry import check
-from aims_mlflow.resampling import RESAMPLES, resamples
-from aims_mlflow.score_intervals import measured
-from aims_mlflow.scoring import CALIBRATION_ERROR, DEFAULTS, NAMES, Answers
 
 NAME = "performance"
 

@@ -13,9 +13,19 @@ from pydantic import JsonValue
 from aims_mlflow.describing import class_name, parameters
 from aims_mlflow.errors import CannotMeasure
 from aims_mlflow.evidence import CheckResult, Coverage, Measure
+from aims_mlflow.measuring.steps import (
+    Step,
+    column_names_of,
+    costly,
+    counted_rows,
+    learns,
+    model_input,
+    refitted_alike,
+    steps_of,
+    unwrapped,
+)
 from aims_mlflow.observation import Observation
 from aims_mlflow.registry import check
-from aims_mlflow.steps import Step, column_names_of, costly, counted_rows, learns, model_input, refitted_alike, steps_of, unwrapped
 
 MOST_ROWS = 200_000
 """Training rows beyond which steps are not fitted again: only the number of rows they were fitted on is compared."""

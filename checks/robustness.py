@@ -12,15 +12,15 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from aims_mlflow import asking, resampling
 from aims_mlflow.errors import CannotMeasure, nearest
 from aims_mlflow.evidence import CheckResult, Measure, Problem
 from aims_mlflow.intervals import wilson
+from aims_mlflow.measuring import asking, resampling
+from aims_mlflow.measuring.perturbations import PERTURBATIONS, changed_cells
+from aims_mlflow.measuring.score_intervals import area_influence
+from aims_mlflow.measuring.trials import Outcome, Trial, differs, on_trial, stacked
 from aims_mlflow.observation import Observation
-from aims_mlflow.perturbations import PERTURBATIONS, changed_cells
 from aims_mlflow.registry import check
-from aims_mlflow.score_intervals import area_influence
-from aims_mlflow.trials import Outcome, Trial, differs, on_trial, stacked
 
 if TYPE_CHECKING:
     import numpy as np

@@ -95,12 +95,9 @@ def test_the_wheel_runs_the_demo_in_an_environment_without_the_checkout(wheel: P
     assert (tmp_path / "aims-demo" / "record.html").exists()
 
 
-def test_the_import_costs_nothing(tmp_path: Path) -> None:
-    script = (
-        "import sys, time; start = time.process_time(); import aims_mlflow; spent = time.process_time() - start\n"
-        "heavy = {'mlflow', 'pandas', 'numpy', 'sklearn', 'great_expectations', 'evidently', 'fairlearn', 'scipy', 'pydantic'} & set(sys.modules)\n"
-        "print(sorted(heavy))"
-    )
+def test_the_import_loads_no_library(tmp_path: Path) -> None:
+    heavy = ["mlflow", "pandas", "numpy", "sklearn", "great_expectations", "evidently", "fairlearn", "scipy", "pydantic"]
+    script = f"import sys, aims_mlflow; print(sorted(set({heavy}) & set(sys.modules)))"
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert ran.stdout.strip() == "[]"
 

@@ -63,7 +63,7 @@ class Commands(click.Group):
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command that was asked for; an unknown one is refused with the nearest known one."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            from aims_mlflow.mistakes import did_you_mean
+            from aims_mlflow.system_file.mistakes import did_you_mean
 
             raise click.UsageError(f"there is no command {args[0]!r}. Fix: {did_you_mean(args[0], COMMANDS, 'the commands are')}", ctx)
         return super().resolve_command(ctx, args)

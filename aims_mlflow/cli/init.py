@@ -9,9 +9,9 @@ import click
 
 from aims_mlflow.cli import Failure
 from aims_mlflow.cli._output import console, working
-from aims_mlflow.drafting import DataFile, Draft, Kind, likely_kind
 from aims_mlflow.errors import ConfigurationError
 from aims_mlflow.system_file import parse_system
+from aims_mlflow.system_file.drafting import DataFile, Draft, Kind, likely_kind
 
 KINDS: tuple[Kind, ...] = ("binary_classification", "multiclass_classification", "regression")
 

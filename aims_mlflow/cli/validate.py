@@ -6,10 +6,10 @@ import click
 
 from aims_mlflow.cli._output import console, json_option, print_json
 from aims_mlflow.errors import SystemFileError
-from aims_mlflow.mistakes import did_you_mean
-from aims_mlflow.schema import schema_text
 from aims_mlflow.system import System
 from aims_mlflow.system_file import load_system
+from aims_mlflow.system_file.mistakes import did_you_mean
+from aims_mlflow.system_file.schema import schema_text
 
 
 @click.command()

@@ -11,15 +11,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 
-from aims_mlflow.bounds import IMPLICIT_METRIC
 from aims_mlflow.decision import Blocker
 from aims_mlflow.disparity import MINIMUM_N
 from aims_mlflow.evidence import LETS_THROUGH, CheckResult, Evidence, State
+from aims_mlflow.judging.bounds import IMPLICIT_METRIC
+from aims_mlflow.judging.standing import expanded
 from aims_mlflow.records import likelihood
 from aims_mlflow.records.families import EVENTS, FAMILIES, OTHERS, Family
 from aims_mlflow.records.reading import Declared, Seen
 from aims_mlflow.records.risk_words import Indicator, Likelihood, NotRaised
-from aims_mlflow.standing import expanded
 from aims_mlflow.system import Requirement
 
 ORIGIN = ("provenance", "lineage", "acquisition")

@@ -11,10 +11,10 @@ import math
 from collections.abc import Mapping, Sequence
 from statistics import NormalDist
 
-from aims_mlflow.bounds import IMPLICIT_METRIC
 from aims_mlflow.disparity import DISPARITIES, disparity_verdict, probability_beyond
 from aims_mlflow.evidence import CheckResult, Measure
 from aims_mlflow.intervals import wilson
+from aims_mlflow.judging.bounds import IMPLICIT_METRIC
 from aims_mlflow.records.risk_words import Grade, Likelihood, LikelihoodClass
 from aims_mlflow.system import Requirement
 

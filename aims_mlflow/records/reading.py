@@ -14,7 +14,7 @@ from aims_mlflow.errors import AimsError, ConfigurationError, StoreError, Verifi
 from aims_mlflow.evidence import LETS_THROUGH, CheckResult, Evidence, State, digest
 from aims_mlflow.gate import NOT_ABOUT_THIS, decide
 from aims_mlflow.judging import judge
-from aims_mlflow.lines import ControlLine, control_lines
+from aims_mlflow.judging.lines import ControlLine, control_lines
 from aims_mlflow.promotion import POLICY_FILE, Recorded, recorded_decisions
 from aims_mlflow.records.words import RunCounts
 from aims_mlflow.signing import Verified, open_bundle

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
-from aims_mlflow.bounds import IMPLICIT_METRIC
 from aims_mlflow.evidence import Evidence, State, digest
-from aims_mlflow.persons import Asked, waiver_of
+from aims_mlflow.judging.bounds import IMPLICIT_METRIC
+from aims_mlflow.judging.persons import Asked, waiver_of
 from aims_mlflow.records.consequence import CLASSES, consequence_of, excess_decisions, highest_class, what_to_declare
 from aims_mlflow.records.hazards import Hazard, Hazards, find_hazards, questions
 from aims_mlflow.records.likelihood import likelihood_class

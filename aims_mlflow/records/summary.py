@@ -9,12 +9,12 @@ from datetime import date, datetime
 from pathlib import Path
 
 import aims_mlflow
-from aims_mlflow.bounds import IMPLICIT_METRIC
 from aims_mlflow.decision import GateDecision
 from aims_mlflow.disparity import DISPARITIES, MINIMUM_N, disparity_verdict
 from aims_mlflow.errors import ConfigurationError
 from aims_mlflow.evidence import CheckResult, Evidence, State, worst
 from aims_mlflow.judging import gated_controls
+from aims_mlflow.judging.bounds import IMPLICIT_METRIC
 from aims_mlflow.records.hazards import questions
 from aims_mlflow.records.impact import impact_record
 from aims_mlflow.records.openitems import open_items

@@ -16,8 +16,8 @@ from aims_mlflow import registry
 from aims_mlflow.checks.performance import performance
 from aims_mlflow.evidence import CheckResult
 from aims_mlflow.fingerprint import fingerprint
+from aims_mlflow.measuring.scoring import DEFAULTS
 from aims_mlflow.observation import Code, Dataset, Model, Observation, RunFacts
-from aims_mlflow.scoring import DEFAULTS
 from aims_mlflow.system import System
 
 LOADERS = {"binary_classification": load_breast_cancer, "multiclass_classification": load_wine, "regression": load_diabetes}

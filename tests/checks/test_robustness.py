@@ -14,12 +14,13 @@ from sklearn.metrics import accuracy_score, mean_absolute_error, r2_score, roc_a
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from aims_mlflow import registry, trials
+from aims_mlflow import registry
 from aims_mlflow.checks.robustness import INVARIANCES, METRICS, robustness
 from aims_mlflow.evidence import CheckResult, Measure
 from aims_mlflow.fingerprint import Fingerprint
+from aims_mlflow.measuring import trials
+from aims_mlflow.measuring.perturbations import PERTURBATIONS, spreads
 from aims_mlflow.observation import Code, Dataset, Model, Observation, RunFacts
-from aims_mlflow.perturbations import PERTURBATIONS, spreads
 from aims_mlflow.system import System
 
 DEFAULT = [(name, f"{s:g}") for name, kind in PERTURBATIONS.items() for s in kind.strengths] + [(name, "") for name in INVARIANCES]

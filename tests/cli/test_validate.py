@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from aims_mlflow.cli import main
-from aims_mlflow.schema import schema_text
+from aims_mlflow.system_file.schema import schema_text
 
 EXAMPLE = Path(__file__).parents[1] / "data" / "aims.yaml"
 WRONG = "version: 1\nsytem: {id: a}\ntask: {kind: regression, target: y}\ndata: {roles: {train: [x]}}\n"

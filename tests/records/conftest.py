@@ -267,7 +267,7 @@ def seen(make: Makers) -> Callable[..., Any]:
     """Returns a version as ``reading`` gives it, without MLflow."""
     from aims_mlflow.decision import VersionFacts
     from aims_mlflow.gate import decide
-    from aims_mlflow.lines import control_lines
+    from aims_mlflow.judging.lines import control_lines
     from aims_mlflow.records.reading import Seen
     from aims_mlflow.signing import Verified
 

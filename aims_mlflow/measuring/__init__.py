@@ -1,0 +1,1 @@
+"""What checks measure with: predictions, groups, scores and their intervals, perturbations, expectations, steps."""

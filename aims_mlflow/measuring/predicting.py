@@ -1,0 +1,379 @@
+"""What a model says on a dataset, beside the truth: the right columns in, one label, number and score a row out."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from aims_mlflow.describing import features
+from aims_mlflow.errors import CannotMeasure
+from aims_mlflow.fingerprint import column_names
+from aims_mlflow.measuring.labels import UNKNOWN, Labels, kind_of, labels_of, plain, together
+from aims_mlflow.observation import Model, Observation, Predictions
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+log = logging.getLogger("aims_mlflow")
+
+NAMED_AT_MOST = 10
+"""How many column names a message lists."""
+
+
+def predict_on(seen: Observation, role: str) -> Predictions:
+    """Return what was predicted on the data in ``role``: predictions that were given, else the model's own.
+
+    Given predictions are labels (numbers, for a regression), or ``(labels, score)``, or a mapping with ``labels`` and
+    ``score``; a binary score is the positive label's, one a row, a multiclass score is (n, classes) in the order of the
+    mapping's ``classes``.
+
+    Raises:
+        CannotMeasure: see ``Observation.predictions``.
+    """
+    y_true, labels = truth(seen, role)
+    given = seen.given_predictions.get(role)
+    if given is not None:
+        frame = seen.datasets[role].frame
+        said, score, classes = _unpacked(given)
+    else:
+        model = _model(seen)
+        frame = feature_frame(seen, role)
+        said = answer("predict", model.predict, frame)
+        proba = model.predict_proba if labels is not None else None
+        score = None if proba is None else answer("predict_proba", proba, frame)
+        classes = model.classes
+    y_pred = understood(one_a_row(said, len(y_true), frame), labels, seen)
+    if labels is None:
+        return Predictions(y_true, y_pred, None)
+    if seen.system.task.kind == "binary_classification":
+        return Predictions(y_true, y_pred, None if score is None else positive_score(score, classes, len(y_true), seen), (0, 1))
+    if score is None:
+        return Predictions(spelled(y_true, labels), spelled(y_pred, labels), None, labels.known)
+    values, columns = _class_scores(score, classes, labels, y_true)
+    return Predictions(spelled(y_true, labels), spelled(y_pred, labels), values, columns)
+
+
+def truth(seen: Observation, role: str) -> tuple[np.ndarray, Labels | None]:
+    """Return the target (n,) of the data in ``role`` and its labels: codes of the labels, or floats and None for a regression.
+
+    Binary: the labels stand in the order (negative, positive), so that a code is 1 for the positive label. Labels known
+    to the model or to the data in other roles count too, where they fit: a small test set need not hold them all.
+
+    Raises:
+        CannotMeasure: no such data or column, missing values, labels that do not fit the task as it was declared.
+    """
+    column = _target(seen, role)
+    where = f"column {column.name} of the {role} data"
+    empty = int(column.isna().sum())
+    if empty:
+        raise CannotMeasure(
+            f"the target has {empty} missing values", where=where, fix="drop the rows without a known outcome, or label them"
+        )
+    if seen.system.task.kind == "regression":
+        return _numbers(column, f"the target is not numeric ({column.dtype})", where), None
+    labels = _known_labels(seen, column)
+    if labels.kind in ("mixed", "other"):
+        raise CannotMeasure(
+            "the target's labels are not all text, or all numbers or booleans", where=where, fix="convert the column to one type"
+        )
+    if seen.system.task.kind == "binary_classification":
+        labels = _binary(seen, labels_of(column), labels, f"{where}, dtype {column.dtype}")
+    return labels.codes(column), labels
+
+
+def favourable_code(seen: Observation, role: str) -> int | None:
+    """Return the code, in ``truth``'s labels, of the outcome people want; None where no label was declared.
+
+    Raises:
+        CannotMeasure: the declared label is none of the target's.
+    """
+    wanted = seen.system.task.favourable
+    _, labels = truth(seen, role)
+    if wanted is None or labels is None:
+        return None
+    code = labels.code(wanted)
+    if code == UNKNOWN:
+        raise CannotMeasure(
+            "task.favourable_label is none of the target's labels",
+            where=f"column {seen.system.task.target} of the {role} data",
+            fix="write task.favourable_label as the outcome people want stands in the data",
+        )
+    return code
+
+
+def feature_frame(seen: Observation, role: str) -> pd.DataFrame:
+    """Return a copy of the columns that the model reads from the data in ``role``, with rows numbered from 0.
+
+    The columns are the model's own (``feature_names_in_``, signature) where known, else the declared ``data.features``,
+    else every column but the target and the sensitive ones.
+
+    Raises:
+        CannotMeasure: columns that are not there, or none left; duplicate or non-string names.
+    """
+    frame = seen.dataset(role).frame
+    present = column_names(frame)
+    left_out = {seen.system.task.target, *seen.system.data.sensitive_columns}
+    wanted = features(seen) or tuple(name for name in present if name not in left_out)
+    missing = [name for name in wanted if name not in present]
+    if missing:
+        raise CannotMeasure(
+            f"{len(missing)} of the {len(wanted)} columns that the model reads are not in the data: {named(missing)}",
+            where=f"{role} data",
+            fix="pass the frame with the model's columns, or correct data.features in the system file",
+        )
+    if not wanted:
+        raise CannotMeasure("no feature column is left to predict from", where=f"{role} data", fix="list them in data.features")
+    return frame[list(wanted)].reset_index(drop=True)
+
+
+def one_a_row(said: Any, rows: int, frame: pd.DataFrame | None = None) -> np.ndarray:
+    """Return a model's answer as an array (rows,): from an array, a list, a Series, or a frame or array of one column.
+
+    Rows are matched by position; only a Series that carries ``frame``'s own index in another order is put back into the
+    frame's order.
+
+    Raises:
+        CannotMeasure: another number of rows, or more than one value a row.
+    """
+    import numpy as np
+    import pandas as pd
+
+    if isinstance(said, pd.DataFrame) and said.shape[1] == 1:
+        said = said.iloc[:, 0]
+    if isinstance(said, pd.Series):
+        said = _in_order(said, frame)
+    extended = isinstance(said, pd.Series | pd.Index | pd.api.extensions.ExtensionArray)
+    values: np.ndarray = said.to_numpy() if extended else np.asarray(said)
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values.ravel()
+    if values.ndim != 1:
+        raise CannotMeasure(
+            f"the model returned {values.ndim} dimensions instead of one value a row",
+            fix="predict must return one label (or number) a row; probabilities belong into predict_proba",
+        )
+    if len(values) != rows:
+        raise CannotMeasure(f"the model returned {len(values)} predictions for {rows} rows", fix="predict must return one value a row")
+    return np.asarray(values)
+
+
+def understood(values: np.ndarray, labels: Labels | None, seen: Observation) -> np.ndarray:
+    """Return predictions (n,) as codes of ``labels``, or as floats where ``labels`` is None.
+
+    Raises:
+        CannotMeasure: missing or infinite predictions, labels that the target does not have, probabilities instead of labels.
+    """
+    import pandas as pd
+
+    if labels is None:
+        return _numbers(pd.Series(values), "the model's predictions are not numbers", "predictions")
+    empty = int(pd.isna(values).sum())
+    if empty:
+        raise CannotMeasure(
+            f"{empty} of {len(values)} predictions are missing", where="predictions", fix="the model must return a label a row"
+        )
+    codes = labels.codes(values)
+    strange = int((codes == UNKNOWN).sum())
+    if not strange:
+        return codes
+    if seen.system.task.kind == "binary_classification" and _look_like_probabilities(values):
+        raise CannotMeasure(
+            "the model returned what looks like probabilities instead of labels",
+            where="predictions",
+            fix="return labels as they stand in the target: the cut-off is a decision of yours and is never guessed",
+        )
+    raise CannotMeasure(
+        f"{strange} of {len(values)} predictions are labels that the target does not have "
+        f"(predictions are {_kind(values)}, the target's labels are {labels.kind})",
+        where="predictions",
+        fix="return the labels as they stand in the target, of the same type",
+    )
+
+
+def spelled(codes: np.ndarray, labels: Labels) -> np.ndarray:
+    """Return the labels that the codes stand for, as an array of text or numbers."""
+    import numpy as np
+
+    spelling: np.ndarray = np.array(labels.known)
+    return np.asarray(spelling[codes])
+
+
+def named(columns: list[str]) -> str:
+    """Return column names as a list in words, the first few of many."""
+    shown = ", ".join(columns[:NAMED_AT_MOST])
+    return shown if len(columns) <= NAMED_AT_MOST else f"{shown} and {len(columns) - NAMED_AT_MOST} more"
+
+
+def _model(seen: Observation) -> Model:
+    if seen.model is None:
+        raise CannotMeasure(
+            "no model was seen in this run",
+            state="missing",
+            fix="return the model from the tracked function, or call run.model(model) or run.predictions(role, values)",
+        )
+    return seen.model
+
+
+def answer(method: str, function: Any, frame: pd.DataFrame) -> Any:
+    """Return what a method of the model gives for a copy of the frame; raises CannotMeasure with the type of what it raises."""
+    try:
+        return function(frame.copy())
+    except Exception as error:
+        log.warning("the model's %s raised %s: %s", method, type(error).__name__, error)
+        raise CannotMeasure(
+            f"the model's {method} raised {type(error).__name__}",
+            where=f"{len(frame)} rows, {frame.shape[1]} columns",
+            fix="call it on this frame yourself; the text of the exception is in the log of the training process (it may quote data)",
+        ) from None
+
+
+def _unpacked(given: Any) -> tuple[Any, Any, tuple[Any, ...]]:
+    """Return (labels, score, classes) of predictions that were given."""
+    if isinstance(given, dict):
+        strangers = sorted(str(key) for key in given if key not in ("labels", "score", "classes"))
+        if strangers or "labels" not in given:
+            raise CannotMeasure("given predictions have other keys than labels, score and classes", fix='give {"labels": …, "score": …}')
+        classes = given.get("classes")
+        return given["labels"], given.get("score"), () if classes is None else tuple(classes)
+    if isinstance(given, tuple) and len(given) == 2 and all(hasattr(part, "__len__") and not isinstance(part, str) for part in given):
+        return given[0], given[1], ()
+    return given, None, ()
+
+
+def _target(seen: Observation, role: str) -> pd.Series[Any]:
+    frame = seen.dataset(role).frame
+    present = column_names(frame)
+    target = seen.system.task.target
+    if target not in present:
+        raise CannotMeasure(
+            f"the target {target!r} is not in the data",
+            where=f"{role} data, {len(present)} columns",
+            fix="pass the frame with the target in it, or correct task.target in the system file",
+        )
+    column: pd.Series[Any] = frame[target]
+    return column
+
+
+def _known_labels(seen: Observation, column: pd.Series[Any]) -> Labels:
+    own = labels_of(column)
+    others = [
+        labels_of(data.frame[column.name])
+        for data in seen.datasets.values()
+        if column.name in data.frame.columns and data.frame.columns.is_unique and data.frame[column.name].dtype == column.dtype
+    ]
+    known = together([own, *others])
+    classes = labels_of(list(seen.model.classes)) if seen.model is not None and len(seen.model.classes) else own
+    return together([known, classes]) if set(own.known) <= set(classes.known) else known
+
+
+def _binary(seen: Observation, present: Labels, labels: Labels, where: str) -> Labels:
+    """Return the labels in the order (negative, positive)."""
+    wanted = plain(seen.system.task.positive_label)
+    if len(labels.known) > 2:
+        raise CannotMeasure(
+            f"a binary target has {len(labels.known)} labels",
+            where=where,
+            fix="declare task.kind: multiclass_classification, or keep two labels",
+        )
+    if present.code(wanted) == UNKNOWN:
+        told = f"it was declared as {kind_of([wanted])}, the labels in the data are {present.kind}"
+        raise CannotMeasure(
+            f"the positive label is not in the data ({told})"
+            if kind_of([wanted]) != present.kind
+            else "the positive label is not in the data",
+            where=where,
+            fix="write task.positive_label as it stands in the data, of the same type (quotes make it text)",
+        )
+    others = tuple(label for label in labels.known if label != wanted)
+    return Labels((*(others or (_Absent(),)), wanted))
+
+
+class _Absent:
+    """Stands for the negative label where no data hold one: equal to nothing."""
+
+
+def positive_score(score: Any, classes: tuple[Any, ...], rows: int, seen: Observation) -> np.ndarray:
+    """Return the positive label's score (rows,) from scores (rows,) or (rows, classes); raises CannotMeasure where it cannot be told."""
+    import numpy as np
+
+    values = np.asarray(score)
+    if values.ndim == 2 and (values.shape[1] > 1 or classes):
+        position = Labels(tuple(plain(label) for label in classes)).code(seen.system.task.positive_label)
+        if len(classes) != values.shape[1] or position == UNKNOWN:
+            raise CannotMeasure(
+                f"predict_proba gave {values.shape[1]} columns, {len(classes)} classes: which is the positive label's is not known",
+                fix="give the model classes_ in the order of its columns, spelled as in the target",
+            )
+        values = values[:, position]
+    return _finite_score(one_a_row(values, rows))
+
+
+def _class_scores(score: Any, classes: tuple[Any, ...], labels: Labels, y_true: np.ndarray) -> tuple[np.ndarray, tuple[Any, ...]]:
+    import numpy as np
+
+    values = np.asarray(score)
+    columns = tuple(plain(label) for label in classes)
+    if values.ndim != 2 or values.shape != (len(y_true), len(columns)) or not set(labels.known) <= set(columns):
+        raise CannotMeasure(
+            f"predict_proba gave an array of shape {values.shape} for {len(y_true)} rows and {len(columns)} classes",
+            fix="give one column for each class, with classes_ in their order, spelled as in the target",
+        )
+    order = sorted(range(len(columns)), key=lambda at: labels.code(columns[at]))
+    return _finite_score(values[:, order]), tuple(columns[at] for at in order)
+
+
+def _finite_score(values: np.ndarray) -> np.ndarray:
+    import numpy as np
+
+    try:
+        numbers = values.astype(float)
+    except (TypeError, ValueError):
+        raise CannotMeasure("scores are not numbers", where="predict_proba", fix="return probabilities as floats") from None
+    if not np.isfinite(numbers).all():
+        raise CannotMeasure(
+            f"{int((~np.isfinite(numbers)).sum())} scores are missing or infinite", where="predict_proba", fix="mend the model's scores"
+        )
+    return numbers
+
+
+def _numbers(column: pd.Series[Any], otherwise: str, where: str) -> np.ndarray:
+    import numpy as np
+    import pandas as pd
+
+    fits = (
+        column.map(lambda cell: not isinstance(cell, str)).all() if column.dtype == object else pd.api.types.is_numeric_dtype(column.dtype)
+    )
+    if not fits or pd.api.types.is_complex_dtype(column.dtype):
+        raise CannotMeasure(otherwise, where=where, fix="give numbers")
+    try:
+        values: np.ndarray = column.to_numpy(dtype=float, na_value=np.nan)
+    except (TypeError, ValueError):
+        raise CannotMeasure(otherwise, where=where, fix="give numbers") from None
+    wrong = int((~np.isfinite(values)).sum())
+    if wrong:
+        raise CannotMeasure(f"{wrong} of {len(values)} values are missing or infinite", where=where, fix="give finite numbers, one a row")
+    return values
+
+
+def _in_order(said: pd.Series[Any], frame: pd.DataFrame | None) -> pd.Series[Any]:
+    import pandas as pd
+
+    if frame is None or len(said) != len(frame) or said.index.equals(frame.index) or said.index.equals(pd.RangeIndex(len(said))):
+        return said
+    if frame.index.is_unique and said.index.is_unique and set(said.index) == set(frame.index):
+        return said.reindex(frame.index)
+    return said
+
+
+def _look_like_probabilities(values: np.ndarray) -> bool:
+    import numpy as np
+
+    try:
+        numbers = values.astype(float)
+    except (TypeError, ValueError):
+        return False
+    return bool(((numbers >= 0) & (numbers <= 1)).all() and (numbers != np.round(numbers)).any())
+
+
+def _kind(values: np.ndarray) -> str:
+    return labels_of(values[:1000]).kind

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import pytest
+
+from aims_mlflow import controls as catalogue
+from aims_mlflow.evidence import CheckResult, State
+from aims_mlflow.judging.standing import (
+    GATED,
+    LATER,
+    RUN_ALONE,
+    STANDING,
+    expanded,
+    expected_roles,
+    gated_controls,
+    standing_requirements,
+    to_declare,
+)
+from aims_mlflow.system import Requirement, System
+
+
+def system(**more) -> System:
+    return System.model_validate(
+        {
+            "version": 1,
+            "system": {"id": "s"},
+            "task": {"kind": "binary_classification", "target": "y", "positive_label": 1},
+            "data": {"roles": {"train": "train", "test": "test"}, "sensitive": ["sex", "age"]},
+            **more,
+        }
+    )
+
+
+def ids(of: System, results: tuple[CheckResult, ...] = ()) -> list[str]:
+    return [requirement.id for _, requirement in standing_requirements(of, results)]
+
+
+def test_every_row_names_known_controls_and_one_bound_and_says_what_to_do():
+    for row in STANDING:
+        assert set(row.controls) <= set(catalogue.control_ids())
+        assert row.unmet in (State.FAIL, State.MISSING)
+        assert row.asks
+        assert row.fix
+        assert len([b for b in (row.min, row.max, row.equals) if b is not None]) == 1
+
+
+def test_every_control_of_a6_and_a7_asks_something_of_a_run_or_of_a_later_phase():
+    asked = (
+        {control for row in STANDING for control in row.controls} | set(LATER) | {c for cs, _ in to_declare(system()).values() for c in cs}
+    )
+    a6_and_a7 = {control for control in catalogue.control_ids() if control.startswith(("A.6.", "A.7."))}
+    assert len(a6_and_a7) == 14
+    assert a6_and_a7 <= asked
+    assert set(GATED) == a6_and_a7 - set(LATER)
+    assert set(GATED) >= RUN_ALONE
+
+
+def test_rows_name_checks_and_metrics_that_are_registered():
+    from aims_mlflow import registry
+
+    for row in STANDING:
+        assert row.metric in registry.get(row.check).metric_names(), row
+        assert set(row.controls) <= set(registry.get(row.check).controls), row
+
+
+def test_a_row_is_asked_of_each_role_that_is_declared_or_was_seen():
+    assert "provenance.fingerprinted[dataset=train]" in ids(system())
+    assert "provenance.fingerprinted[dataset=test]" in ids(system())
+    assert "provenance.source_declared[dataset=test]" not in ids(system())
+    assert "provenance.fingerprinted[dataset=validation]" not in ids(system())
+    seen = CheckResult(check="quality", scope={"dataset": "validation"})
+    assert "provenance.fingerprinted[dataset=validation]" in ids(system(), (seen,))
+    assert "overlap.shared_rows[datasets=train,test]" in ids(system())
+    assert len(ids(system())) == len(set(ids(system())))
+
+
+def test_test_data_are_asked_for_even_where_nobody_declares_them():
+    alone = system(data={"roles": {"train": "train"}})
+    assert "provenance.fingerprinted[dataset=test]" in ids(alone)
+    assert expected_roles(alone, ()) == ("train",)
+    assert expected_roles(system(data={"roles": {"train": "a", "production": "b"}}), ()) == ("train",)
+
+
+@pytest.mark.parametrize(
+    ("declared", "replaced"),
+    [
+        ({"check": "overlap", "datasets": ["train", "test"], "metric": "shared_rows", "max": 5}, True),
+        ({"check": "overlap", "metric": "shared_rows", "equals": 0}, True),
+        ({"check": "overlap", "datasets": ["train", "test"], "metric": "shared_rows", "max": 5, "severity": "minor"}, False),
+        ({"check": "overlap", "datasets": ["train", "test"], "metric": "shared_rows", "min": 0}, False),
+        ({"check": "overlap", "datasets": ["train", "validation"], "metric": "shared_rows", "max": 5}, False),
+        ({"check": "overlap", "datasets": ["train", "test"], "metric": "shared_share", "max": 0}, False),
+    ],
+)
+def test_a_critical_declared_requirement_of_the_same_kind_takes_the_place_of_the_standing_one(declared, replaced):
+    assert ("overlap.shared_rows[datasets=train,test]" not in ids(system(requirements=[declared]))) is replaced
+
+
+def test_what_must_be_declared_goes_by_the_task_and_the_sensitive_columns():
+    assert set(to_declare(system())) == {"performance", "fairness", "robustness", "quality"}
+    regression = system(task={"kind": "regression", "target": "y"}, data={"roles": {"train": "train"}})
+    assert set(to_declare(regression)) == {"performance", "robustness", "quality"}
+    assert "r2_score" in to_declare(regression)["performance"][1]
+
+
+def test_the_lines_to_add_are_lines_that_the_system_file_accepts():
+    import yaml
+
+    from aims_mlflow import registry
+
+    for of in (system(), system(task={"kind": "regression", "target": "y"})):
+        for check, (_, line) in to_declare(of).items():
+            text = (
+                line.split("aims.yaml: - ")[1]
+                .replace("<bound>", "0.5")
+                .replace("<why>", "why")
+                .replace("<path of a Great Expectations suite>", "a.json")
+            )
+            requirement = Requirement.model_validate(yaml.safe_load(text))
+            assert requirement.check == check
+            if requirement.metric and not (check == "fairness" and of.task.kind == "regression"):
+                assert requirement.metric in registry.get(check).metric_names()
+
+
+def test_requirements_are_expanded_to_each_thing_they_are_asked_of():
+    of = system(
+        requirements=[
+            {"check": "fairness", "metric": "demographic_parity_ratio", "min": 0.8},
+            {"check": "quality", "metric": "completeness", "min": 0.9},
+            {"check": "performance", "metric": "accuracy_score", "min": 0.7},
+        ]
+    )
+    assert [r.id for r in expanded(of)] == [
+        "fairness.demographic_parity_ratio[column=sex]",
+        "fairness.demographic_parity_ratio[column=age]",
+        "quality.completeness[dataset=train]",
+        "quality.completeness[dataset=test]",
+        "performance.accuracy_score",
+    ]
+
+
+def test_the_gate_looks_at_the_eleven_unless_told_otherwise():
+    assert gated_controls(system()) == GATED
+    assert gated_controls(system(gate={"controls": ["A.7.4", "A.7.4", "A.2.2"]})) == ("A.7.4", "A.2.2")

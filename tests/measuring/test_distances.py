@@ -1,0 +1,82 @@
+"""Distances: Evidently's and scipy's numbers are the oracles, simulation that of the standard errors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.spatial.distance import jensenshannon
+from scipy.stats import wasserstein_distance
+
+from aims_mlflow.measuring.distances import RESAMPLES, draws, jensen_shannon, resampled, wasserstein_normed
+
+SAMPLES = [
+    (np.random.default_rng(0).normal(size=600), np.random.default_rng(1).normal(0.2, 2, size=400)),
+    (np.random.default_rng(2).integers(0, 5, 50).astype(float), np.random.default_rng(3).integers(0, 4, 900).astype(float)),
+    (np.array([1.0, 1.0, 1.0]), np.array([1.0, 1.0])),
+    (np.array([1.0, 1.0, 1.0]), np.array([2.0])),
+    (np.array([1e9, 2e9]), np.array([-1e9, 0.0, 5e9])),
+]
+
+
+@pytest.mark.parametrize(("reference", "current"), SAMPLES)
+def test_the_normed_wasserstein_distance_is_scipys_over_the_references_deviation(reference: Any, current: Any) -> None:
+    expected = wasserstein_distance(reference, current) / max(reference.std(), 0.001)
+    assert wasserstein_normed(reference, current) == pytest.approx(expected, rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_jensen_shannon_distance_is_scipys(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    reference, current = rng.integers(0, 6, 300), rng.integers(0, 4 + seed, 200)
+    shares = [np.bincount(sample, minlength=10) / len(sample) for sample in (reference, current)]
+    assert jensen_shannon(reference, current) == pytest.approx(jensenshannon(*shares), abs=1e-12)
+    assert jensen_shannon(reference, reference) == pytest.approx(0, abs=1e-7)
+    assert jensen_shannon(np.zeros(5, dtype=int), np.ones(5, dtype=int)) == pytest.approx(np.sqrt(np.log(2)))
+
+
+def standard_error(reference: Any, current: Any, *, numeric: bool, seed: int) -> float:
+    drawn = (draws(len(reference), seed=2 * seed), draws(len(current), seed=2 * seed + 1))
+    return float(resampled(reference, current, drawn, numeric=numeric).std(ddof=1))
+
+
+def test_a_resample_is_the_distance_of_the_rows_it_drew() -> None:
+    rng = np.random.default_rng(8)
+    reference, current = rng.normal(size=30), rng.normal(1, 1, size=20)
+    codes = rng.integers(0, 4, 30), rng.integers(0, 3, 20)
+    drawn = draws(30, seed=1), draws(20, seed=2)
+    found = resampled(reference, current, drawn, numeric=True), resampled(*codes, drawn, numeric=False)
+    for b in range(0, RESAMPLES, 50):
+        repeated = np.repeat(reference, drawn[0][b]), np.repeat(current, drawn[1][b])
+        assert found[0][b] == pytest.approx(wasserstein_normed(*repeated))
+        repeated_codes = np.repeat(codes[0], drawn[0][b]), np.repeat(codes[1], drawn[1][b])
+        assert found[1][b] == pytest.approx(jensen_shannon(*repeated_codes), abs=1e-7)
+
+
+@pytest.mark.parametrize("numeric", [True, False])
+def test_the_standard_error_is_the_spread_of_the_distance_over_new_samples(numeric: bool) -> None:
+    rng = np.random.default_rng(5)
+
+    def drawn() -> tuple[Any, Any]:
+        if numeric:
+            return rng.normal(size=500), rng.normal(0.5, 1, size=300)
+        return rng.choice(4, 500, p=[0.4, 0.3, 0.2, 0.1]), rng.choice(4, 300, p=[0.1, 0.2, 0.3, 0.4])
+
+    distance = wasserstein_normed if numeric else jensen_shannon
+    spread = np.std([distance(*drawn()) for _ in range(300)])
+    error = np.mean([standard_error(*drawn(), numeric=numeric, seed=seed) for seed in range(20)])
+    assert error == pytest.approx(spread, rel=0.2)
+
+
+def test_many_values_are_resampled_in_bins_with_the_same_result() -> None:
+    rng = np.random.default_rng(6)
+    reference, current = rng.normal(size=3_000), rng.normal(0.3, 1, size=3_000)
+    rounded = standard_error(np.round(reference, 2), np.round(current, 2), numeric=True, seed=1)
+    assert standard_error(reference, current, numeric=True, seed=1) == pytest.approx(rounded, rel=0.2)
+
+
+def test_the_seed_decides() -> None:
+    reference, current = SAMPLES[0]
+    errors = [standard_error(reference, current, numeric=True, seed=seed) for seed in (1, 1, 2)]
+    assert errors[0] == errors[1] != errors[2]
