@@ -21,7 +21,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if file.suffix in (".py", ".yaml"):
             shutil.copy(file, here)
     (here / ".gitignore").write_text("mlflow.db*\nmlruns/\nrecord.*\nhome/\n__pycache__/\n")
-    for command in (["init", "--quiet"], ["add", "--all"], ["-c", "user.name=a", "-c", "user.email=a@b.c", "commit", "--quiet", "-m", "start"]):
+    for command in (
+        ["init", "--quiet"],
+        ["add", "--all"],
+        ["-c", "user.name=a", "-c", "user.email=a@b.c", "commit", "--quiet", "-m", "start"],
+    ):
         subprocess.run(["git", *command], cwd=here, check=True)
     return here
 

@@ -103,4 +103,4 @@ def main() -> None:
 
     Exit codes: 0 yes, 1 no, 2 could not decide.
     """
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # ours are the only words on this screen
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # standard output is the command's own: --json is one document

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aims_mlflow.fingerprint import manifest
-from aims_mlflow.store.connection import Connection
+from aims_mlflow.store.connection import Connection, without_progress_bar
 from aims_mlflow.store.views import LoggedModel, VersionView
 
 if TYPE_CHECKING:
@@ -75,10 +75,11 @@ class Models(Connection):
             uri = self._location(where)
             # A local store's own folder is looked at as it stands, so that links in it are seen.
             into = None if uri.startswith(("file:", "/")) else folder
-            path = self._call(
-                f"read the files of {uri}",
-                lambda: mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=into, tracking_uri=self.tracking_uri),
-            )
+            with without_progress_bar():
+                path = self._call(
+                    f"read the files of {uri}",
+                    lambda: mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=into, tracking_uri=self.tracking_uri),
+                )
             yield Path(path)
 
     def _location(self, where: str | VersionView) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from aims_mlflow.store import connection
-from aims_mlflow.store.connection import Connection
+from aims_mlflow.store.connection import Connection, without_progress_bar
 from aims_mlflow.store.views import InputView, RunView, quoted, run_view, visible_cut
 
 DIGEST_LIMIT = 36
@@ -102,7 +102,7 @@ class Runs(Connection):
 
     def read(self, run_id: str, path: str) -> bytes:
         """Return the bytes of one artifact of the run; raises StoreError where it is not there."""
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder, without_progress_bar():
             local = self._call(f"read {path} of run {run_id}", lambda: self._client.download_artifacts(run_id, path, folder))
             return Path(local).read_bytes()
 
