@@ -4,13 +4,12 @@ The face is the names below; each is imported when it is first asked for, so tha
 
 Rooms, from the ground up (each imports only what stands below it):
 
-- ground: ``controls`` the catalogue, ``errors``, ``intervals`` the statistics
-- words: ``system`` the system file's words, ``evidence``, ``bundle``, ``fingerprint``, ``observation`` what hooks saw
-- rules: ``disparity`` and ``judging`` (measures + requirement -> state), ``standing`` (what controls ask of every run),
-  ``signing``, ``registry`` of checks
-- keeping and measuring: ``store`` (MLflow), ``spool`` (local), ``gate`` (decides, pure), ``checks/``
-- doing: ``recorder`` (frames and model -> bundle), ``promotion``, ``records/``
-- meeting people: ``hooks/``, ``cli/``
+- ground: ``errors``, ``controls`` the catalogue, ``intervals`` the statistics
+- words: ``evidence``, ``system`` and ``system_file/`` (read, checked, drafted), ``bundle``, ``fingerprint``, ``observation`` what hooks saw
+- rules: ``registry`` of checks, ``disparity`` and ``judging/`` (measures and what was asked -> states -> a line a control), ``signing``
+- keeping and measuring: ``store/`` (MLflow), ``spool`` (local), ``gate`` and its ``decision``, ``measuring/`` for the checks, ``checks/``
+- doing: ``capture/`` and ``recorder`` (frames and model -> bundle), ``model_card``, ``promotion``, ``records/``
+- meeting people: ``hooks/``, ``cli/``, ``scorecard``, ``demo/``
 """
 
 from __future__ import annotations

@@ -16,6 +16,8 @@ PREDICATE_TYPE = "urn:aims-mlflow:evidence:v1"
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 BUNDLE_PATH = "aims/bundle.dsse.json"
 """Where the signed bundle stands among the artifacts of its run."""
+CAPTURE = "capture"
+"""The check name under which the bundle keeps what the recorder itself could not do."""
 
 
 class FileDigest(Word):

@@ -8,10 +8,9 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-import aims_mlflow
 from aims_mlflow.bundle import STATEMENT_TYPE
 from aims_mlflow.errors import VerificationError
-from aims_mlflow.evidence import LETS_THROUGH, Evidence, State, Subject, Word, canonical, digest
+from aims_mlflow.evidence import LETS_THROUGH, Evidence, State, Subject, Word, canonical, collector, digest
 from aims_mlflow.judging.lines import ControlLine
 from aims_mlflow.system import System
 
@@ -193,11 +192,6 @@ def undecided(model: str, blocker: Blocker, *, now: datetime, alias: str | None 
         time=now,
         collector=collector(),
     )
-
-
-def collector() -> str:
-    """Return the name and version of this package."""
-    return f"aims-mlflow {aims_mlflow.__version__}"
 
 
 def manifest_digest(files: Files) -> str:

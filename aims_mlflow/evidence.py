@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+import aims_mlflow
 from aims_mlflow.errors import CannotMeasure
 
 FULL_COUNT = "full count"
@@ -177,6 +178,11 @@ class Evidence(Word):
     def id(self) -> str:
         """A short content digest, by which records cite this piece of evidence."""
         return "e-" + digest(self.model_dump(mode="json"))[:16]
+
+
+def collector() -> str:
+    """Return the name and version of this package, as evidence, bundles, decisions and records name what made them."""
+    return f"aims-mlflow {aims_mlflow.__version__}"
 
 
 def canonical(content: Any) -> bytes:

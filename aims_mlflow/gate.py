@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from aims_mlflow.bundle import Bundle, ModelSummary
-from aims_mlflow.decision import Blocker, Files, GateDecision, VersionFacts, collector, manifest_digest
-from aims_mlflow.evidence import LETS_THROUGH, State
+from aims_mlflow.bundle import CAPTURE, Bundle, ModelSummary
+from aims_mlflow.decision import Blocker, Files, GateDecision, VersionFacts, manifest_digest
+from aims_mlflow.evidence import LETS_THROUGH, State, collector
 from aims_mlflow.judging import gated_controls, judge
 from aims_mlflow.judging.lines import ControlLine, control_lines
 from aims_mlflow.signing import Verified
@@ -168,8 +168,7 @@ def _shortcomings(bundle: Bundle) -> list[Blocker]:
         reason = f"the training function did not come to its end: {bundle.run.outcome}"
         found.append(Blocker(code="run_not_finished", reason=reason, fix=TRAIN_AGAIN))
     if not bundle.complete:
-        reason = "the run ended before every check had its turn"
-        found.append(Blocker(code="incomplete", reason=reason, fix=TRAIN_AGAIN))
+        found.append(_incomplete(bundle))
     here = {result.id for result in bundle.results}
     gone = {cited for evidence in bundle.evidence for cited in evidence.results} - here
     if gone:
@@ -180,9 +179,27 @@ def _shortcomings(bundle: Bundle) -> list[Blocker]:
         reason = f"nothing was measured on the {', '.join(unmeasured)} data that the run saw"
         found.append(Blocker(code="incomplete", reason=reason, fix=TRAIN_AGAIN))
     if not any(d.role == "test" and d.rows > 0 for d in bundle.datasets):
-        fix = "declare data.roles.test in the system file and pass that frame to the tracked function"
-        found.append(Blocker(code="no_test_data", reason="the run saw no test data", fix=fix))
+        found.append(_no_test_data(bundle))
     return found
+
+
+def _incomplete(bundle: Bundle) -> Blocker:
+    """Say why the evidence is not whole: what the recorder could not do, else that the run ended too early."""
+    troubles = [result.problem for result in bundle.results if result.check == CAPTURE and result.problem is not None]
+    if not troubles:
+        return Blocker(code="incomplete", reason="the run ended before every check had its turn", fix=TRAIN_AGAIN)
+    more = f"; and {len(troubles) - 1} more" if len(troubles) > 1 else ""
+    reason = f"the evidence is not whole: aims {troubles[0].reason}{more}"
+    return Blocker(code="incomplete", reason=reason, fix=troubles[0].fix or TRAIN_AGAIN)
+
+
+def _no_test_data(bundle: Bundle) -> Blocker:
+    """Say why there are no test data: what was wrong with the frame, else that there was none."""
+    given = [r.problem for r in bundle.results if r.check == "provenance" and r.scope == {"dataset": "test"} and r.problem is not None]
+    if given:
+        return Blocker(code="no_test_data", reason=f"the run has no usable test data: {given[0].reason}", fix=given[0].fix)
+    fix = "declare data.roles.test in the system file and pass that frame to the tracked function"
+    return Blocker(code="no_test_data", reason="the run saw no test data", fix=fix)
 
 
 def _dates(system: System, bundle: Bundle, now: datetime) -> list[Blocker]:

@@ -116,14 +116,19 @@ class Observation:
     run: RunFacts
     model: Model | None = None
     given_predictions: Mapping[str, Any] = field(default_factory=dict)
+    refused: Mapping[str, CannotMeasure] = field(default_factory=dict)
+    """Role -> why the frame that was given for it could not be taken."""
 
     def asked(self, check: str) -> tuple[Requirement, ...]:
         """Return what the system file asks of ``check``."""
         return tuple(r for r in self.system.requirements if r.check == check)
 
     def dataset(self, role: str) -> Dataset:
-        """Return the dataset in ``role``; raises CannotMeasure (missing) where none was given, (error) where it is empty."""
+        """Return the dataset in ``role``; raises CannotMeasure (missing) where none was given, (error) where it is empty or was refused."""
         found = self.datasets.get(role)
+        if found is None and role in self.refused:
+            problem = self.refused[role]
+            raise CannotMeasure(f"the {role} data could not be taken: {problem.what}", state=problem.state, fix=problem.fix)
         if found is None:
             raise CannotMeasure(
                 f"no {role} data was seen in this run",
@@ -139,24 +144,6 @@ class Observation:
         return replace(self, model=model)
 
     @cached_property
-    def _predictions(self) -> dict[str, Predictions | CannotMeasure]:
+    def kept(self) -> dict[str, Any]:
+        """What is worked out once for all checks, by what it is; starts empty."""
         return {}
-
-    def predictions(self, role: str = "test") -> Predictions:
-        """Return the model's predictions on the data in ``role``, made once and kept.
-
-        Raises:
-            CannotMeasure: no data, no model, a target that is not there or has missing values, labels that are not
-                what the system file says, or a model that raises or returns another number of rows.
-        """
-        from aims_mlflow.measuring.predicting import predict_on
-
-        if role not in self._predictions:
-            try:
-                self._predictions[role] = predict_on(self, role)
-            except CannotMeasure as problem:
-                self._predictions[role] = problem
-        found = self._predictions[role]
-        if isinstance(found, CannotMeasure):
-            raise found
-        return found

@@ -175,7 +175,7 @@ def _examine(model_uri: str, alias: str | None, system: SystemLike | None, store
     policy: System | None = None
 
     def could_not(code: BlockerCode, error: AimsError, fix: str) -> _Examined:
-        blocker = Blocker(code=code, reason=error.what, fix=error.fix or fix)
+        blocker = Blocker(code=code, reason=f"{error.what} ({error.where})" if error.where else error.what, fix=error.fix or fix)
         return _Examined(undecided(version.uri if version else model_uri, blocker, now=now, alias=alias, system=policy), version)
 
     try:

@@ -17,7 +17,7 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from aims_mlflow import registry, spool
-from aims_mlflow.bundle import BUNDLE_PATH, Bundle, RunSummary
+from aims_mlflow.bundle import BUNDLE_PATH, CAPTURE, Bundle, RunSummary
 from aims_mlflow.capture import environment, model_adapter, publication
 from aims_mlflow.errors import AimsError, CannotMeasure, SpoolError, UnknownNameError
 from aims_mlflow.evidence import CheckResult, Problem
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("aims_mlflow")
 
 CARD_PATH = "aims/model_card.md"
-CAPTURE = "capture"
-"""The check name under which the bundle keeps what the recorder itself could not do."""
 FINISHED = "finished"
 """The outcome of a run whose function came to its end."""
 
@@ -94,6 +92,7 @@ class Recorder:
         self._started = datetime.now(UTC)
         self._began = time.perf_counter()
         self._seen: dict[str, _Seen] = {}
+        self._refused: dict[str, CannotMeasure] = {}
         self._model: Any = None
         self._model_name = "model"
         self._predictions: dict[str, Any] = {}
@@ -127,6 +126,7 @@ class Recorder:
             found = fingerprint(given)
         except CannotMeasure as problem:
             self._problems.append(_problem("provenance", problem.state, problem.what, problem.fix, {"dataset": role}))
+            self._refused[role] = problem
             raise
         self._seen[role] = _Seen(given, Dataset(role, given.copy(deep=False), found, source or declared))
 
@@ -281,7 +281,7 @@ class Recorder:
             registered=self.registered,
             preparation=tuple(self._preparation),
         )
-        return Observation(self.system, datasets, facts, model, dict(self._predictions))
+        return Observation(self.system, datasets, facts, model, dict(self._predictions), dict(self._refused))
 
     def _look_again(self, role: str, seen: _Seen) -> None:
         """Find out whether the frame was changed in place after it was fingerprinted."""

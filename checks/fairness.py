@@ -29,7 +29,7 @@ from aims_mlflow.measuring.group_rates import (
     size_measures,
 )
 from aims_mlflow.measuring.grouping import BETWEEN, Grouping, crossed, crossings, groups_of
-from aims_mlflow.measuring.predicting import favourable_code, truth
+from aims_mlflow.measuring.predicting import favourable_code, predictions, truth
 from aims_mlflow.observation import Observation
 from aims_mlflow.registry import check
 
@@ -110,15 +110,15 @@ def _grouping(seen: Observation, role: str, column: str, parts: tuple[str, ...])
 
 
 def _outcomes(seen: Observation, role: str) -> Outcomes:
-    predictions = seen.predictions(role)
+    made = predictions(seen, role)
     _, labels = truth(seen, role)
     if labels is None:
-        return Outcomes(predictions.y_true, predictions.y_pred)
+        return Outcomes(made.y_true, made.y_pred)
     wanted = favourable_code(seen, role)
     if seen.system.task.kind == "binary_classification":
         outcome = "the positive label" if wanted == 1 else "the other label than the positive one"
-        return Outcomes(predictions.y_true, predictions.y_pred, 2, wanted, {"favourable_outcome": outcome})
-    return Outcomes(labels.codes(predictions.y_true), labels.codes(predictions.y_pred), len(labels.known), wanted)
+        return Outcomes(made.y_true, made.y_pred, 2, wanted, {"favourable_outcome": outcome})
+    return Outcomes(labels.codes(made.y_true), labels.codes(made.y_pred), len(labels.known), wanted)
 
 
 def _measured(seen: Observation, role: str, scope: dict[str, str], outcomes: Outcomes, grouping: Grouping) -> CheckResult:

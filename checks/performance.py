@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from aims_mlflow.errors import CannotMeasure
 from aims_mlflow.evidence import CheckResult, Measure, Problem
 from aims_mlflow.measuring import asking
+from aims_mlflow.measuring.predicting import predictions
 from aims_mlflow.measuring.resampling import RESAMPLES, resamples
 from aims_mlflow.measuring.score_intervals import measured
 from aims_mlflow.measuring.scoring import CALIBRATION_ERROR, DEFAULTS, NAMES, Answers
@@ -30,7 +31,7 @@ def performance(seen: Observation) -> Iterator[CheckResult]:
 def _on(seen: Observation, role: str) -> CheckResult:
     scope = {"dataset": role}
     kind = seen.system.task.kind
-    answers = Answers.of(seen.predictions(role), kind)
+    answers = Answers.of(predictions(seen, role), kind)
     measures = measured(answers, (*DEFAULTS[kind], *asking.metrics(seen, NAME, scope)))
     unsure = [m.name for m in measures if m.value is not None and m.ci_low is None]
     notes = [f"{m.name} has no value: {answers.why_not(m.name) or 'it is not defined on these data'}." for m in measures if m.value is None]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from aims_mlflow.bundle import Bundle, FileDigest, ModelSummary
 from aims_mlflow.decision import Blocker, GateDecision, VersionFacts
-from aims_mlflow.evidence import LETS_THROUGH, CheckResult, Measure, State, digest
+from aims_mlflow.evidence import LETS_THROUGH, CheckResult, Measure, Problem, State, digest
 from aims_mlflow.gate import decide
 from aims_mlflow.judging import gated_controls, judge
 from aims_mlflow.signing import Verified
@@ -142,6 +142,16 @@ class TestBlocked:
     def test_test_data_without_rows_is_no_test_data(self) -> None:
         empty = tuple(d.model_copy(update={"rows": 0}) for d in make.bundle().datasets)
         assert codes(decided(bundle=make.bundle(datasets=empty))) == {"no_test_data"}
+
+    def test_a_test_frame_that_was_refused_is_named_with_what_was_wrong(self) -> None:
+        problem = Problem(state="error", reason="duplicate column names: z", fix="rename them")
+        refused = CheckResult(check="provenance", scope={"dataset": "test"}, problem=problem)
+        trouble = CheckResult(check="capture", problem=problem.model_copy(update={"reason": "could not take the test data"}))
+        bundle = make.bundle(datasets=(), results=(*make.bundle().results, refused, trouble), complete=False)
+        said = {b.code: b for b in decided(bundle=bundle).blockers}
+        assert "duplicate column names: z" in said["no_test_data"].reason
+        assert "could not take the test data" in said["incomplete"].reason
+        assert {b.fix for b in said.values()} == {"rename them"}
 
     def test_evidence_that_cites_another_run_is_blocked(self) -> None:
         foreign = make.bundle().evidence[0].model_copy(update={"run_id": "e" * 32})

@@ -126,7 +126,7 @@ class TestCheck:
         began = time.monotonic()
         decision = check_promotion("models:/golden/1", system=make.system(), store=Store("http://127.0.0.1:9"))
         assert decision.exit_code == 2
-        assert "does not answer" in decision.blockers[0].reason
+        assert "does not answer (http://127.0.0.1:9)" in decision.blockers[0].reason
         assert time.monotonic() - began < 5
 
 

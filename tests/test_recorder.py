@@ -15,6 +15,7 @@ import pytest
 from aims_mlflow import registry, spool
 from aims_mlflow.bundle import BUNDLE_PATH, Bundle
 from aims_mlflow.errors import CannotMeasure, UnknownNameError
+from aims_mlflow.evidence import State
 from aims_mlflow.recorder import CARD_PATH, Recorder
 from aims_mlflow.signing import home, open_bundle
 from aims_mlflow.store import Store
@@ -181,6 +182,23 @@ def test_a_frame_without_a_fingerprint_is_a_provenance_problem(
     assert result.problem is not None
     assert told in result.problem.reason
     assert store.run(recording.run_id).tags["aims.A.7.5"] != "pass"
+    (seen,) = [e for e in bundle.evidence if e.requirement == "provenance.roles_missing"]
+    assert told in seen.reason
+    assert seen.state is State.ERROR
+
+
+def test_every_check_says_why_a_frame_was_refused(store: Store, declared: System, fitted: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    every = registry.checks()
+    monkeypatch.setattr(registry, "checks", lambda: {"performance": every["performance"]})
+    recording = recorder(store, declared)
+    with pytest.raises(CannotMeasure):
+        recording.data(fitted.test.rename(columns={"job": "housing"}), "test")
+    bundle = recording.finish(fitted.pipeline)
+    assert bundle is not None
+    (result,) = [r for r in bundle.results if r.check == "performance"]
+    assert result.problem is not None
+    assert "duplicate column names: housing" in result.problem.reason
+    assert "frame.columns.duplicated()" in result.problem.fix
 
 
 def test_bytes_changed_beneath_the_frame_are_an_error(store: Store, declared: System, fitted: Any, few_checks: None) -> None:

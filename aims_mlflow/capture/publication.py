@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-import aims_mlflow
 from aims_mlflow.bundle import AskedFor, Bundle, DatasetSummary, FileDigest, ModelSummary, RunSummary
-from aims_mlflow.evidence import CheckResult, Evidence, State, worst
+from aims_mlflow.evidence import CheckResult, Evidence, State, collector, worst
 from aims_mlflow.judging.lines import ControlLine
 from aims_mlflow.observation import Dataset, Model, Observation
 from aims_mlflow.store import InputView
@@ -58,11 +57,6 @@ def bundle(
         evidence=tuple(evidence),
         complete=complete,
     )
-
-
-def collector() -> str:
-    """Return the name and version of this package, as it stands in bundles."""
-    return f"aims-mlflow {aims_mlflow.__version__}"
 
 
 def tags(system: System, lines: Iterable[ControlLine], gated: Iterable[str]) -> dict[str, str]:

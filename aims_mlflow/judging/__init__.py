@@ -11,12 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-import aims_mlflow
 from aims_mlflow import controls as catalogue
 from aims_mlflow import registry
 from aims_mlflow.disparity import DISPARITIES, MINIMUM_N, Verdict, disparity_value, disparity_verdict
 from aims_mlflow.errors import UnknownNameError, nearest
-from aims_mlflow.evidence import WORST_FIRST, CheckResult, Evidence, Severity, State, Subject
+from aims_mlflow.evidence import WORST_FIRST, CheckResult, Evidence, Severity, State, Subject, collector
 from aims_mlflow.judging.bounds import IMPLICIT_METRIC, WAIVE, measure_verdict
 from aims_mlflow.judging.lines import ControlLine, control_lines
 from aims_mlflow.judging.persons import attestation_line, latest_local_date, persons_word
@@ -64,7 +63,7 @@ class _Run:
                 "fix": verdict.fix,
                 "run_id": self.run_id,
                 "time": self.now,
-                "collector": f"aims-mlflow {aims_mlflow.__version__}",
+                "collector": collector(),
                 **more,
             }
         )
@@ -271,7 +270,11 @@ def _standing(run: _Run, system: System, results: Sequence[CheckResult], atteste
 def _restated(row: Standing, verdict: Verdict, used: Sequence[CheckResult]) -> Verdict:
     """Put a verdict in the words of a standing question: what it asks, the state where it is unmet, and its own fix."""
     asks = f"it is asked that {row.asks}: " if verdict.state is not State.PASS else ""
-    if any(r.problem is not None for r in used) or not used:
+    problems = [r.problem for r in used if r.problem is not None]
+    if problems or not used:
+        if verdict.state is State.FAIL and row.unmet is not State.FAIL:  # what is only not there is less than what went wrong
+            worst_of = min(problems, key=lambda p: WORST_FIRST.index(State(p.state)))
+            verdict = Verdict(State(worst_of.state), worst_of.reason, worst_of.fix)
         return replace(verdict, reason=f"{asks}{verdict.reason}", fix=verdict.fix or row.fix)
     measure = next((m for r in used for m in r.measures if m.name == row.metric), None)
     state = row.unmet if verdict.state is State.FAIL else verdict.state

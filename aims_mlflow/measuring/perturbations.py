@@ -61,6 +61,7 @@ def spreads(frame: pd.DataFrame, fallback: pd.DataFrame | None = None) -> dict[s
 def changed_cells(frame: pd.DataFrame, perturbed: pd.DataFrame) -> int:
     """Return how many cells differ; missing in both is no difference."""
     import numpy as np
+    import pandas as pd
 
     count = 0
     for name in frame.columns:
@@ -69,11 +70,15 @@ def changed_cells(frame: pd.DataFrame, perturbed: pd.DataFrame) -> int:
             old, new = before.to_numpy(), after.to_numpy()
             count += int(((old != new) & ~((old != old) & (new != new))).sum())
             continue
-        gone = after.isna().to_numpy() & ~before.isna().to_numpy()
-        both = ~after.isna().to_numpy() & ~before.isna().to_numpy()
-        differ = np.zeros(len(frame), dtype=bool)
-        differ[both] = before.to_numpy(dtype=object)[both] != after.to_numpy(dtype=object)[both]
-        count += int((gone | differ).sum())
+        there, left = before.notna().to_numpy(), after.notna().to_numpy()
+        both = there & left
+        if before.dtype == after.dtype and isinstance(before.dtype, pd.StringDtype | pd.CategoricalDtype):
+            # Compared as they are held: text as Python objects takes as long as the model takes to predict.
+            differ = both & pd.Series(before.array != after.array).to_numpy(dtype=bool, na_value=False)
+        else:
+            differ = np.zeros(len(frame), dtype=bool)
+            differ[both] = before.to_numpy(dtype=object)[both] != after.to_numpy(dtype=object)[both]
+        count += int(((there & ~left) | differ).sum())
     return count
 
 

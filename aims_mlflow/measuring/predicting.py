@@ -21,6 +21,20 @@ NAMED_AT_MOST = 10
 """How many column names a message lists."""
 
 
+def predictions(seen: Observation, role: str = "test") -> Predictions:
+    """Return the model's predictions on the data in ``role``, made once for all checks; raises as ``predict_on`` does."""
+    key = f"predictions on {role}"
+    if key not in seen.kept:
+        try:
+            seen.kept[key] = predict_on(seen, role)
+        except CannotMeasure as problem:
+            seen.kept[key] = problem
+    found: Predictions | CannotMeasure = seen.kept[key]
+    if isinstance(found, CannotMeasure):
+        raise found
+    return found
+
+
 def predict_on(seen: Observation, role: str) -> Predictions:
     """Return what was predicted on the data in ``role``: predictions that were given, else the model's own.
 

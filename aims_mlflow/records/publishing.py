@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from aims_mlflow.records.pages import files_of
-from aims_mlflow.records.reading import RECORD_TAG, Seen
+from aims_mlflow.records.reading import RECORD_TAG, Read, Seen
 from aims_mlflow.records.words import SystemRecord, VersionRecord
-from aims_mlflow.scorecard import LIMIT, scorecard, words
+from aims_mlflow.scorecard import LIMIT, OWN_PART, scorecard, with_own, words
 from aims_mlflow.store import Store
 
-if TYPE_CHECKING:
-    from aims_mlflow.records.summary import Read
-
 NEWEST, SUPERSEDED = "newest", "superseded"
-MARK = "<!-- aims -->"
-"""Where our part of a description begins; what people wrote above it stays."""
-
-OURS = ("### Evidence", "### Gate", "### Record")
-"""How scorecards begin: a description that begins so is ours as a whole."""
 
 
 def experiment_of(system_id: str) -> str:
@@ -85,7 +76,7 @@ def version_card(record: SystemRecord, version: VersionRecord) -> str:
     ]
     if version.counted:
         facts.insert(1, ("Highest risk", record.highest_risk.value.replace("_", " ")))
-    return scorecard(version.lines, heading=f"Evidence: {version.uri}", facts=facts, limit=LIMIT - len(MARK) - 1)
+    return scorecard(version.lines, heading=f"Evidence: {version.uri}", facts=facts, limit=LIMIT - len(OWN_PART) - 1)
 
 
 def _models(record: SystemRecord, seen: Sequence[Seen], store: Store, card: str) -> None:
@@ -100,11 +91,3 @@ def _models(record: SystemRecord, seen: Sequence[Seen], store: Store, card: str)
         text = with_own(one.view.description, version_card(record, by_uri[one.uri]))
         if text != one.view.description:
             store.describe_version(one.view, text)
-
-
-def with_own(written: str, card: str) -> str:
-    """Return the card below what a person wrote in a description, which stays."""
-    own = written.partition(MARK)[0].rstrip()
-    if not own or own.startswith(OURS):
-        return f"{MARK}\n{card}"
-    return f"{own}\n\n{MARK}\n{card}"

@@ -79,6 +79,17 @@ class Seen:
         return tuple(e for e in self.judged if e.check in checks)
 
 
+@dataclass(frozen=True)
+class Read:
+    """What was read for a record: the system file, the versions (newest first), the one that counts, and the runs."""
+
+    said: Declared
+    versions: tuple[Seen, ...]
+    counted: Seen | None
+    runs: RunCounts
+    now: datetime
+
+
 def declared(system: System | str | os.PathLike[str]) -> Declared:
     """Return the system file for a System, a path or a system id.
 

@@ -4,38 +4,25 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
-import aims_mlflow
 from aims_mlflow.decision import GateDecision
 from aims_mlflow.disparity import DISPARITIES, MINIMUM_N, disparity_verdict
 from aims_mlflow.errors import ConfigurationError
-from aims_mlflow.evidence import CheckResult, Evidence, State, worst
+from aims_mlflow.evidence import CheckResult, Evidence, State, collector, worst
 from aims_mlflow.judging import gated_controls
 from aims_mlflow.judging.bounds import IMPLICIT_METRIC
 from aims_mlflow.records.hazards import questions
 from aims_mlflow.records.impact import impact_record
 from aims_mlflow.records.openitems import open_items
-from aims_mlflow.records.reading import RECORD_TAG, Declared, Seen, clock, count_runs, declared, read_versions
+from aims_mlflow.records.reading import RECORD_TAG, Declared, Read, Seen, clock, count_runs, declared, read_versions
 from aims_mlflow.records.risk import risk_register
 from aims_mlflow.records.sources import cited_by, sources_of
-from aims_mlflow.records.words import CoverageLine, MeasureShown, PersonsWord, RunCounts, SystemFacts, SystemRecord, VersionRecord
+from aims_mlflow.records.words import CoverageLine, MeasureShown, PersonsWord, SystemFacts, SystemRecord, VersionRecord
 from aims_mlflow.signing import Verified
 from aims_mlflow.store import Store
 from aims_mlflow.system import Requirement, System
-
-
-@dataclass(frozen=True)
-class Read:
-    """What was read for a record: the system file, the versions (newest first), the one that counts, and the runs."""
-
-    said: Declared
-    versions: tuple[Seen, ...]
-    counted: Seen | None
-    runs: RunCounts
-    now: datetime
 
 
 def summarise(
@@ -103,7 +90,7 @@ def make_record(read: Read) -> SystemRecord:
     spoken = _persons_words(said, seen, today)
     record = SystemRecord(
         made=read.now,
-        collector=f"aims-mlflow {aims_mlflow.__version__}",
+        collector=collector(),
         open_items=open_items(said, seen, read.versions, gated, risks, impact, spoken, read.runs, today),
         system=_facts(said),
         version=seen.uri if seen else "",

@@ -29,6 +29,7 @@ class Versions(Models):
                 model_uri,
                 run_id=run_id,
                 tags=dict(tags or {}),
+                model_id=model_uri.removeprefix("models:/") if model_uri.startswith("models:/m-") else None,  # a server insists on it
             )
             return self.version(f"models:/{name}/{made.version}")
 

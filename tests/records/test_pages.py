@@ -13,9 +13,9 @@ import pytest
 
 from aims_mlflow.evidence import State
 from aims_mlflow.records import pages
-from aims_mlflow.records.reading import Declared
+from aims_mlflow.records.reading import Declared, Read, count_runs
 from aims_mlflow.records.risk_words import LIKELIHOOD_SENTENCE
-from aims_mlflow.records.summary import Read, count_runs, make_record
+from aims_mlflow.records.summary import make_record
 from aims_mlflow.records.words import SystemRecord
 
 VOID = {"meta", "br", "line", "circle", "rect"}

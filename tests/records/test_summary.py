@@ -14,13 +14,12 @@ import pytest
 from aims_mlflow.bundle import BUNDLE_PATH
 from aims_mlflow.errors import ConfigurationError, StoreError
 from aims_mlflow.evidence import State
-from aims_mlflow.records.publishing import MARK, with_own
 from aims_mlflow.records.risk_words import Level, RiskState
 from aims_mlflow.records.schema import schema_of_words, schema_text
 from aims_mlflow.records.sources import cited_by
 from aims_mlflow.records.summary import summarise
 from aims_mlflow.records.words import AnswerState, SystemRecord
-from aims_mlflow.scorecard import LIMIT
+from aims_mlflow.scorecard import LIMIT, OWN_PART, with_own
 from aims_mlflow.signing import open_bundle
 from aims_mlflow.store import Store
 
@@ -291,12 +290,12 @@ class TestWriting:
             (client.get_registered_model("loans").description, "Ask Ada before use."),
             (client.get_model_version("loans", version.version).description, "Trained on Tuesday."),
         ):
-            assert text.startswith(f"{own}\n\n{MARK}")
-            assert text.count(MARK) == 1
+            assert text.startswith(f"{own}\n\n{OWN_PART}")
+            assert text.count(OWN_PART) == 1
 
     def test_our_own_text_is_replaced(self) -> None:
-        assert with_own("### Gate: x\n…", "card") == f"{MARK}\ncard"
-        assert with_own("", "card") == f"{MARK}\ncard"
+        assert with_own("### Gate: x\n…", "card") == f"{OWN_PART}\ncard"
+        assert with_own("", "card") == f"{OWN_PART}\ncard"
 
     def test_files_are_written_where_asked(self, world: Any, make: Any, tmp_path: Path) -> None:
         summarise(make.system(), store=world.store, write=False, out=tmp_path / "new" / "folder")
