@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := aims_mlflow hooks checks tests examples benchmarks
 
-.PHONY: demo test lint types unit lock clean
+.PHONY: demo test bench lint types unit lock clean
 
 .venv/ready: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -15,6 +15,9 @@ demo: .venv/ready
 	$(BIN)/aims demo
 
 test: lint types unit
+
+bench: .venv/ready # against what one would do instead; docs/benchmarks.md has a table that was measured
+	$(BIN)/python -m benchmarks
 
 lint: .venv/ready
 	$(BIN)/ruff check $(SOURCES)

@@ -26,7 +26,7 @@ COMMANDS: dict[str, str] = {
     "summarise": "Roll a system's evidence up into its impact and risk records.",
     "verify": "Check the signature and the digests of a run's evidence.",
     "sync": "Send to MLflow what the local spool still holds.",
-    "keys": "Make, list and trust signing keys.",
+    "keys": "Make and list signing keys.",
 }
 """Command: what it does, in one line. The module of ``x`` is ``aims_mlflow.cli.x``."""
 

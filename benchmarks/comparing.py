@@ -1,0 +1,111 @@
+"""One comparison: two ways to the same numbers, run in turns in one process, and the Markdown row that says how they fared."""
+
+from __future__ import annotations
+
+import gc
+import statistics
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Clock = Callable[[], float]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """``theirs`` and ``ours`` come to the same numbers; ``agree`` raises AssertionError unless they do, and says what was compared.
+
+    ``target`` is a bound on a ratio: with ``kind`` "less" the least that theirs takes in ours ("20x less"), with "of" the most
+    that ours takes in theirs ("1.1x of"). ``clock`` gives seconds; ``units`` divides what each side did (theirs, ours), such as
+    resamples. ``remark`` is asked after the timing, for what must not be measured while the clock runs.
+    """
+
+    name: str
+    instead: str
+    theirs: Callable[[], Any]
+    ours: Callable[[], Any]
+    agree: Callable[[Any, Any], str]
+    kind: Literal["less", "of"]
+    target: float | None = None
+    clock: Clock = time.process_time
+    units: tuple[int, int] = (1, 1)
+    remark: Callable[[], str] = str
+
+
+@dataclass(frozen=True)
+class Row:
+    """What came out: seconds of each run (of one unit), in the order they were made, and what agreed."""
+
+    comparison: Comparison
+    theirs: tuple[float, ...]
+    ours: tuple[float, ...]
+    agreed: str
+    remark: str = ""
+
+    @property
+    def ratio(self) -> float:
+        """Return the ratio of medians: theirs to ours where less is asked, ours to theirs where a share is."""
+        theirs, ours = statistics.median(self.theirs), statistics.median(self.ours)
+        return theirs / ours if self.comparison.kind == "less" else ours / theirs
+
+    @property
+    def met(self) -> bool | None:
+        """Return whether the target was met; None where there is none."""
+        target = self.comparison.target
+        if target is None:
+            return None
+        return self.ratio >= target if self.comparison.kind == "less" else self.ratio <= target
+
+
+def measure(comparison: Comparison, times: int = 5) -> Row:
+    """Run each side once to warm up, then in turns ``times`` times against the clock; what comes out is compared first and last.
+
+    Compared last, too, so that no side is quick because it no longer does its work.
+    """
+    comparison.agree(comparison.theirs(), comparison.ours())
+    spent: dict[str, list[float]] = {"ours": [], "theirs": []}
+    last: dict[str, Any] = {}
+    for _ in range(times):
+        for side in ("ours", "theirs"):
+            last.pop(side, None)
+            seconds, last[side] = _timed(getattr(comparison, side), comparison.clock)
+            spent[side].append(seconds)
+    agreed = comparison.agree(last["theirs"], last["ours"])
+    theirs, ours = (tuple(s / units for s in spent[side]) for side, units in zip(("theirs", "ours"), comparison.units, strict=True))
+    return Row(comparison, theirs, ours, agreed, comparison.remark())
+
+
+def _timed(run: Callable[[], Any], clock: Clock) -> tuple[float, Any]:
+    gc.collect()  # so that neither side pays for what the other left behind
+    started = clock()
+    made = run()
+    return clock() - started, made
+
+
+def table(rows: Iterable[Row]) -> str:
+    """Return the rows as a Markdown table."""
+    head = ["What", "Instead", "Theirs (min-max)", "Ours (min-max)", "Ratio", "Target", "Equal?"]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    return "\n".join([*lines, *map(line, rows)])
+
+
+def line(row: Row) -> str:
+    """Return one row of the table."""
+    one = row.comparison
+    words = {"less": ("x less", "at least {}x less"), "of": ("x", "at most {}x")}[one.kind]
+    target = words[1].format(f"{one.target:,g}") if one.target is not None else "-"
+    met = {None: "", True: "", False: " (missed)"}[row.met]
+    said = f"{row.agreed}. {row.remark}" if row.remark else row.agreed
+    cells = [one.name, one.instead, _range(row.theirs), _range(row.ours), f"{_short(row.ratio)}{words[0]}{met}", target, said]
+    return "| " + " | ".join(cells) + " |"
+
+
+def _short(number: float) -> str:
+    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
+
+
+def _range(seconds: tuple[float, ...]) -> str:
+    unit, times = next(((u, t) for u, t in (("s", 1.0), ("ms", 1e3)) if min(seconds) * t >= 1), ("µs", 1e6))
+    middle, least, most = (f"{s * times:.3g}" for s in (statistics.median(seconds), min(seconds), max(seconds)))
+    return f"{middle} {unit} ({least}-{most})"
