@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from datetime import date
 
 from aims_mlflow import registry
 from aims_mlflow.evidence import CheckResult, Coverage, Measure, Subject
-from aims_mlflow.judging.persons import latest_local_date
+from aims_mlflow.judging.persons import excluded_objectives, latest_local_date
 from aims_mlflow.observation import Observation
 from aims_mlflow.registry import check
 from aims_mlflow.system import Requirement
@@ -20,6 +18,9 @@ SERVED_BY: Mapping[str, tuple[str, ...]] = {
 }
 """The objectives that a run can measure, and our own checks that serve each; a check may name further ones when it is registered."""
 
+ALWAYS = tuple(SERVED_BY)
+"""The objectives that every system is asked about."""
+
 
 @check(
     "objectives",
@@ -30,8 +31,9 @@ def objectives(seen: Observation) -> CheckResult:
     """Count the declared requirements, those dated after the run began, and the applicable objectives without one.
 
     A date in the file is local to whoever wrote it: it is late where it lies after the day on which the run began everywhere.
-    C.2.3 (quality of data) and C.2.8 (robustness) always apply, C.2.5 (fairness) where sensitive columns are declared. An
-    objective can be left out by a person: an attestation for A.6.1.2 with ``not_applicable: true`` whose statement names it.
+    C.2.3 (quality of data), C.2.5 (fairness) and C.2.8 (robustness) always apply: leaving the sensitive columns out is no way
+    around fairness. An objective can be left out by a person: an attestation for A.6.1.2 with ``not_applicable: true`` whose
+    statement names it.
     """
     system = seen.system
     today = latest_local_date(seen.run.started)
@@ -39,10 +41,10 @@ def objectives(seen: Observation) -> CheckResult:
     late = [r.id for r in asked if r.declared is not None and r.declared > today]
     undated = [r.id for r in asked if r.declared is None]
 
-    applicable = ["C.2.3", *(["C.2.5"] if system.data.sensitive else []), "C.2.8"]
-    excluded = _excluded(seen, applicable, today)
-    served = {objective: [r.id for r in asked if objective in objectives_of(r)] for objective in applicable}
-    without = [objective for objective in applicable if not served[objective] and objective not in excluded]
+    not_applicable = excluded_objectives(system, by=today, on=seen.run.started.date())
+    excluded = [objective for objective in ALWAYS if objective in not_applicable]
+    served = {objective: [r.id for r in asked if objective in objectives_of(r)] for objective in ALWAYS}
+    without = [objective for objective in ALWAYS if not served[objective] and objective not in excluded]
     notes = []
     if undated:
         notes.append(f"{len(undated)} of {len(asked)} requirements have no date of their own: the time the file was loaded counts")
@@ -53,7 +55,7 @@ def objectives(seen: Observation) -> CheckResult:
         measures=(
             Measure.counted("requirements_declared", len(asked)),
             Measure.counted("requirements_dated_after_result", len(late), n=len(asked)),
-            Measure.counted("objectives_without_requirement", len(without), n=len(applicable)),
+            Measure.counted("objectives_without_requirement", len(without), n=len(ALWAYS)),
         ),
         facts={
             "requirements": [r.id for r in asked],
@@ -64,7 +66,7 @@ def objectives(seen: Observation) -> CheckResult:
             "objectives_excluded": [*excluded],
         },
         notes=tuple(notes),
-        coverage=Coverage(asked=tuple(applicable), evaluated=tuple(o for o in applicable if o not in without)),
+        coverage=Coverage(asked=ALWAYS, evaluated=tuple(o for o in ALWAYS if o not in without)),
         subjects=(Subject(kind="system", name=system.id, sha256=system.sha256),),
     )
 
@@ -76,14 +78,3 @@ def objectives_of(requirement: Requirement) -> tuple[str, ...]:
     known = registry.checks().get(requirement.check)
     own = {objective for objective, names in SERVED_BY.items() if requirement.check in names}
     return tuple(sorted(own | set(known.objectives if known else ())))
-
-
-def _excluded(seen: Observation, applicable: list[str], today: date) -> list[str]:
-    """Return the applicable objectives that an unexpired attestation names as not applicable."""
-    statements = [
-        a.statement
-        for a in seen.system.attestations
-        if a.control == "A.6.1.2" and a.not_applicable and a.on <= today and (a.expires is None or a.expires >= seen.run.started.date())
-    ]
-    named = {objective for text in statements for objective in re.findall(r"\bC\.2\.\d{1,2}(?!\d|\.\d)", text)}
-    return [objective for objective in applicable if objective in named]

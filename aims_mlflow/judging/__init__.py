@@ -18,7 +18,7 @@ from aims_mlflow.errors import UnknownNameError, nearest
 from aims_mlflow.evidence import WORST_FIRST, CheckResult, Evidence, Severity, State, Subject, collector
 from aims_mlflow.judging.bounds import IMPLICIT_METRIC, WAIVE, measure_verdict
 from aims_mlflow.judging.lines import ControlLine, control_lines
-from aims_mlflow.judging.persons import attestation_line, latest_local_date, persons_word
+from aims_mlflow.judging.persons import attestation_line, excluded_objectives, latest_local_date, persons_word
 from aims_mlflow.judging.standing import (
     DECLARATION,
     LATER,
@@ -298,7 +298,8 @@ def _plain(check: str, id_: str) -> Requirement:
 
 def _declarations(run: _Run, system: System) -> list[Evidence]:
     found = []
-    for check, (controls, line) in to_declare(system).items():
+    excluded = excluded_objectives(system, by=latest_local_date(run.now), on=run.now.date())
+    for check, (controls, line) in to_declare(system, excluded).items():
         declared = [r for r in system.requirements if r.check == check]
         critical = sum(r.severity is Severity.CRITICAL for r in declared)
         if critical:

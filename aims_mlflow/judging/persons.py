@@ -24,6 +24,10 @@ class Asked:
     requirement: str
 
 
+OBJECTIVE = re.compile(r"\bC\.2\.\d{1,2}(?!\d|\.\d)")
+"""How a statement names an Annex C objective."""
+
+
 def latest_local_date(moment: datetime) -> date:
     """Return the latest date that it can be anywhere at ``moment`` (naive: UTC)."""
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
@@ -53,7 +57,7 @@ def persons_word(control: str, system: System, given: Sequence[Attestation], now
     why_not: list[str] = []
     for where, attestations in (("in the system file", system.attestations), ("in the run", tuple(given))):
         for one in attestations:
-            excludes = control == "A.6.1.2" and one.not_applicable and re.search(r"\bC\.2\.\d", one.statement)
+            excludes = control == "A.6.1.2" and one.not_applicable and OBJECTIVE.search(one.statement)
             if one.control != control or excludes:
                 continue
             if one.on > latest_local_date(now):
@@ -72,6 +76,19 @@ def persons_word(control: str, system: System, given: Sequence[Attestation], now
     if not stated:
         return State.NOT_APPLICABLE, f"declared not applicable by {one.by} on {one.on.isoformat()}: {one.statement}{reference}"
     return State.PASS, f"attested {where} by {one.by} on {one.on.isoformat()}: {one.statement}{reference}"
+
+
+def excluded_objectives(system: System, *, by: date, on: date) -> frozenset[str]:
+    """Return the Annex C objectives that a person has declared not applicable: in an attestation for A.6.1.2 that names them.
+
+    Args:
+        system: whose attestations are looked at; a run cannot excuse itself.
+        by: attestations must be dated on or before this day.
+        on: they must not have expired before this day.
+    """
+    said = (a for a in system.attestations if a.control == "A.6.1.2" and a.not_applicable)
+    hold = (a for a in said if a.on <= by and (a.expires is None or a.expires >= on))
+    return frozenset(objective for a in hold for objective in OBJECTIVE.findall(a.statement))
 
 
 def waiver_of(system: System, control: str, asked: Asked | None, today: date) -> Waiver | None:

@@ -6,7 +6,7 @@ then the organisation's own, and stands in the bundle.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -350,12 +350,25 @@ def _replaces(declared: Requirement, standing: Requirement) -> bool:
     )
 
 
-def to_declare(system: System) -> dict[str, tuple[tuple[str, ...], str]]:
-    """Return the checks that must have a critical requirement, with the controls that ask it and the line to add to aims.yaml.
+NOBODY = (
+    "name under data.sensitive the columns that tell groups of people apart; where outcomes touch nobody, "
+    "add to attestations in aims.yaml: - "
+    "{control: A.6.1.2, not_applicable: true, statement: C.2.5 does not apply because <why>, by: <name or role>, on: <date>}"
+)
+"""What to do about fairness where no sensitive column is declared."""
 
-    Fairness is asked where sensitive columns are declared.
+
+def to_declare(system: System, excluded: Collection[str] = ()) -> dict[str, tuple[tuple[str, ...], str]]:
+    """Return the checks that must have a critical requirement, with the controls that ask it and what to add to aims.yaml.
+
+    Leaving sensitive columns out is no way around fairness: where a system's outcomes touch nobody, a person says so.
+
+    Args:
+        system: the declaration.
+        excluded: Annex C objectives that a person has declared not applicable; without C.2.5 nothing is asked of fairness.
     """
     metric = {"binary_classification": "roc_auc_score", "multiclass_classification": "balanced_accuracy_score", "regression": "r2_score"}
+    gap, bound = ("mean_absolute_error_difference", "max") if system.task.kind == "regression" else ("demographic_parity_ratio", "min")
     drop = "r2_drop" if system.task.kind == "regression" else "accuracy_drop"
     lines: dict[str, tuple[tuple[str, ...], str]] = {
         "performance": (("A.6.2.4",), f"{{check: performance, metric: {metric[system.task.kind]}, min: <bound>, because: <why>}}"),
@@ -365,8 +378,9 @@ def to_declare(system: System) -> dict[str, tuple[tuple[str, ...], str]]:
         ),
         "quality": (("A.7.4",), "{check: quality, dataset: train, suite: <path of a Great Expectations suite>}"),
     }
-    if system.data.sensitive_columns:
-        column = system.data.sensitive_columns[0]
-        line = f"{{check: fairness, metric: demographic_parity_ratio, column: {column}, min: <bound>, because: <why>}}"
-        lines["fairness"] = (("A.6.2.4", "A.5.4"), line)
-    return {check: (controls, f"add to requirements in aims.yaml: - {line}") for check, (controls, line) in lines.items()}
+    declared = {check: (controls, f"add to requirements in aims.yaml: - {line}") for check, (controls, line) in lines.items()}
+    if "C.2.5" not in excluded:
+        column = next(iter(system.data.sensitive_columns), "<column>")
+        line = f"add to requirements in aims.yaml: - {{check: fairness, metric: {gap}, column: {column}, {bound}: <bound>, because: <why>}}"
+        declared["fairness"] = (("A.6.2.4", "A.5.4"), line if system.data.sensitive_columns else f"{NOBODY}; else {line}")
+    return declared

@@ -560,3 +560,26 @@ def test_every_result_bears_on_some_gated_control(at):
 def test_judging_is_a_function_of_its_input():
     assert judged(system(), good()) == judged(system(), good())
     assert {e.id for e in judged(system(), good())} == {e.id for e in judged(system(), tuple(reversed(good())))}
+
+
+@pytest.mark.parametrize(
+    ("attestation", "state"),
+    [
+        (None, State.MISSING),
+        ({"statement": "C.2.5 does not apply: it sorts screws"}, State.PASS),
+        ({"statement": "C.2.5 does not apply: it sorts screws", "not_applicable": False}, State.MISSING),
+        ({"statement": "C.2.5 does not apply: it sorts screws", "expires": "2026-01-02"}, State.MISSING),
+        ({"statement": "C.2.5 does not apply: it sorts screws", "on": "2099-01-01"}, State.MISSING),
+        ({"statement": "C.2.8 does not apply"}, State.MISSING),
+    ],
+)
+def test_fairness_is_asked_for_unless_a_person_says_that_nobody_is_touched(attestation, state):
+    said = {"control": "A.6.1.2", "by": "Ada", "on": "2026-01-01", "not_applicable": True, **(attestation or {})}
+    declared = {"data": {"roles": {"train": "train", "test": "test"}}, "requirements": [], "attestations": [said] if attestation else []}
+    evidence = judge(system(**declared), (), run_id="r", started=NOW, now=NOW)
+    found = [e for e in evidence if e.requirement == "fairness.requirement_declared"]
+    if state is State.PASS:
+        assert found == []
+    else:
+        assert [e.state for e in found] == [state]
+        assert "data.sensitive" in found[0].fix
