@@ -9,10 +9,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from hypothesis import settings
 
 import aims_mlflow  # noqa: F401 - switches the libraries' telemetry off before any of them is imported
 
 HERE = Path(__file__).parent
+
+# No deadline: how long an example takes is the machine's affair. CI draws the same examples each time; at a desk they are new ones.
+settings.register_profile("aims", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("aims")
 
 
 class Fitted(NamedTuple):
