@@ -105,8 +105,8 @@ def evaluate(frame: pd.DataFrame, asked: Sequence[Expectation]) -> list[Outcome]
     """Return what each of the expectations says of the frame, in their order; everything is evaluated in one pass.
 
     An expectation is answered by Great Expectations itself. It has no answer (``problem``) where its type or arguments are not
-    Great Expectations' own, a column it names is not there, it raised, or not one element was evaluated - which
-    Great Expectations calls a success.
+    Great Expectations' own, a column it names is not there, it raised, any data would meet it, or not one element was
+    evaluated - both of which Great Expectations calls a success.
 
     Raises:
         CannotMeasure: Great Expectations cannot be imported.
@@ -140,10 +140,22 @@ def _configured(one: Expectation, frame: pd.DataFrame) -> Any:
         fields = ", ".join(sorted({str(part) for e in _errors(error) for part in e.get("loc", ()) if part != "__root__"}))
         what = f" (look at {fields})" if fields else ""
         return CannotMeasure(f"{one.type} does not take these arguments{what}", fix=f"write its kwargs as {one.type} asks for them")
+    if _asks_nothing(one):
+        return CannotMeasure(
+            f"{one.type} as it is written is met by any data, so it asks nothing", fix="give it a bound, and a mostly above 0"
+        )
     if absent and one.type not in _MAY_BE_ABSENT:
         fix = nearest(absent[0], [str(name) for name in frame.columns])
         return CannotMeasure(f"{one.type} asks about the column {absent[0]!r}, which is not in the data", fix=fix)
     return configuration
+
+
+def _asks_nothing(one: Expectation) -> bool:
+    """Whether any data meet an expectation: a share of none is asked (``mostly`` 0), or a range that is open at both ends."""
+    mostly = one.kwargs.get("mostly")
+    bounds = (one.kwargs.get(name) for name in ("min_value", "max_value", "quantile_ranges"))
+    none_need_meet_it = isinstance(mostly, int | float) and mostly <= 0
+    return none_need_meet_it or (one.type.endswith("_to_be_between") and all(bound is None for bound in bounds))
 
 
 def _errors(error: Exception) -> list[dict[str, Any]]:

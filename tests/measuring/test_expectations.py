@@ -81,6 +81,9 @@ def test_answers_and_counts_are_great_expectations_own(german: Any) -> None:
             "evaluated nothing",
             "",
         ),
+        (asked("expect_column_values_to_be_between", column="a", min_value=99, mostly=0), "asks nothing", "mostly above 0"),
+        (asked("expect_table_row_count_to_be_between"), "asks nothing", "a bound"),
+        (asked("expect_column_mean_to_be_between", column="a"), "asks nothing", "a bound"),
         (between("aa"), "column 'aa', which is not in the data", "did you mean 'a'"),
         (
             asked("expect_column_values_to_be_betwen", column="a"),
