@@ -5,9 +5,9 @@ SOURCES := aims_mlflow hooks checks tests examples benchmarks
 
 .PHONY: demo test bench lint types unit lock clean
 
-.venv/ready: requirements.lock pyproject.toml
+.venv/ready: requirements.lock requirements-torch.lock pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --no-deps --require-hashes --requirement requirements.lock
+	$(BIN)/pip install --quiet --no-deps --require-hashes --requirement requirements.lock --requirement requirements-torch.lock
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 

@@ -8,7 +8,7 @@ Rooms, from the ground up (each imports only what stands below it):
 - words: ``evidence``, ``system`` and ``system_file/`` (read, checked, drafted), ``bundle``, ``fingerprint``, ``observation`` what hooks saw
 - rules: ``registry`` of checks, ``disparity`` and ``judging/`` (measures and what was asked -> states -> a line a control), ``signing``
 - keeping and measuring: ``store/`` (MLflow), ``spool`` (local), ``gate`` and its ``decision``, ``measuring/`` for the checks, ``checks/``
-- doing: ``capture/`` and ``recorder`` (frames and model -> bundle), ``model_card``, ``promotion``, ``records/``
+- doing: ``capture/`` and ``recorder`` (frames and model -> bundle), ``assessment``, ``model_card``, ``promotion``, ``records/``
 - meeting people: ``hooks/``, ``cli/``, ``scorecard``, ``demo/``
 """
 
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from aims_mlflow.evidence import CheckResult, Measure, State
     from aims_mlflow.gate import GateDecision
+    from aims_mlflow.hooks.autologging import autolog
     from aims_mlflow.hooks.context import active_run
     from aims_mlflow.hooks.tracking import track
     from aims_mlflow.promotion import check_promotion, promote
@@ -42,6 +43,7 @@ _FACE = {
     "State": "evidence",
     "System": "system",
     "active_run": "hooks.context",
+    "autolog": "hooks.autologging",
     "check": "registry",
     "check_promotion": "promotion",
     "load_system": "system_file",
@@ -57,6 +59,7 @@ __all__ = [
     "State",
     "System",
     "active_run",
+    "autolog",
     "check",
     "check_promotion",
     "load_system",

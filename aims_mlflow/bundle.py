@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
@@ -16,6 +16,8 @@ PREDICATE_TYPE = "urn:aims-mlflow:evidence:v1"
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 BUNDLE_PATH = "aims/bundle.dsse.json"
 """Where the signed bundle stands among the artifacts of its run."""
+ASSESSMENT = "aims.assessment"
+"""The tag by which a model version points to the run that assessed it; it proves nothing, the bundle there must."""
 CAPTURE = "capture"
 """The check name under which the bundle keeps what the recorder itself could not do."""
 
@@ -57,6 +59,9 @@ class RunSummary(Word):
     started: datetime
     finished: datetime
     outcome: str = Field(description="finished, or raised and the type of the exception")
+    kind: Literal["training", "assessment"] = Field(
+        default="training", description="training: the run made the model; assessment: it looked at one that was made before, or elsewhere"
+    )
 
 
 class AskedFor(Word):

@@ -68,6 +68,7 @@ _FAMILIES: dict[str, tuple[str, ...]] = {
     "false_negative_rate": ("false_negative_rate",),
     "precision": ("precision",),
     "accuracy_score": ("accuracy_score",),
+    "zero_one_loss": ("zero_one_loss",),
 }
 
 DISPARITIES: dict[str, Disparity] = {

@@ -75,7 +75,7 @@ def fingerprint(frame: pd.DataFrame) -> Fingerprint:
 
 
 def column_names(frame: pd.DataFrame) -> tuple[str, ...]:
-    """Return the frame's column names; raises CannotMeasure unless they are strings, each once."""
+    """Return the frame's column names; raises CannotMeasure unless they are strings that can be written, each once."""
     import pandas as pd
 
     if not isinstance(frame, pd.DataFrame):
@@ -87,6 +87,12 @@ def column_names(frame: pd.DataFrame) -> tuple[str, ...]:
             f"{len(strangers)} of {frame.shape[1]} column names are not strings (first at position {strangers[0]})",
             fix="name them: frame.columns = [str(name) for name in frame.columns]",
         )
+    garbled = [position for position, name in enumerate(frame.columns) if not _is_text(name)]
+    if garbled:
+        raise CannotMeasure(
+            f"{len(garbled)} of {frame.shape[1]} column names cannot be written as UTF-8 (first at position {garbled[0]})",
+            fix="rename them: half a surrogate pair comes of text that was decoded wrongly",
+        )
     if not frame.columns.is_unique:
         twice = sorted({str(name) for name in frame.columns[frame.columns.duplicated()]})
         raise CannotMeasure(
@@ -94,6 +100,14 @@ def column_names(frame: pd.DataFrame) -> tuple[str, ...]:
             fix="rename or drop them, such as frame.loc[:, ~frame.columns.duplicated()]",
         )
     return tuple(str(name) for name in frame.columns)
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def manifest(folder: str | os.PathLike[str]) -> dict[str, tuple[int, str]]:
@@ -162,6 +176,10 @@ def as_arrow(column: pd.Series[Any], name: str) -> tuple[Any, str]:
         source = source.sparse.to_dense()
     plain_object = source.dtype == object
     kind = pd.api.types.infer_dtype(source, skipna=True) if plain_object else ""
+    if kind.startswith("mixed"):
+        # Arrow would make one number of 1 and 1.0, a list in no particular order of a set, and a crash of a list that holds
+        # itself: cells are told apart instead.
+        return pa.array(cells_as_text(source, name), pa.large_string()), "object<mixed>"
     try:
         array = pa.array(source, from_pandas=True)
     except (pa.ArrowException, TypeError, ValueError, NotImplementedError, OverflowError):
@@ -170,9 +188,6 @@ def as_arrow(column: pd.Series[Any], name: str) -> tuple[Any, str]:
         return pa.array(cells_as_text(source, name), pa.large_string()), "object<mixed>"
     if isinstance(array, pa.ChunkedArray):
         array = _one_chunk(array)
-    if kind.startswith("mixed"):
-        # Arrow would make one number of 1 and 1.0, and a list in no particular order of a set: cells are told apart instead.
-        return pa.array(cells_as_text(source, name), pa.large_string()), "object<mixed>"
     dtype = str(column.dtype) if isinstance(array.type, pa.BaseExtensionType) else _dtype(array.type)
     return array, f"object<{dtype}>" if plain_object and dtype != "string" else dtype
 
@@ -194,7 +209,7 @@ def cells_as_text(column: pd.Series[Any], name: str) -> list[str | None]:
     """Return the cells of a column as text that tells their types apart; raises CannotMeasure for arbitrary objects."""
     try:
         return [_cell_text(cell) for cell in column.tolist()]
-    except NotImplementedError:
+    except (NotImplementedError, RecursionError):  # arbitrary objects; a list that holds itself
         raise _refused(name, str(column.dtype)) from None
 
 

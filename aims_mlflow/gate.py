@@ -228,6 +228,8 @@ def _notes(system: System, bundle: Bundle | None, alias: str | None, verificatio
         notes.append(f"{alias!r} is not among the aliases that gate.protects names; it was judged in the same way")
     if bundle is None:
         return notes
+    if bundle.run.kind == "assessment":
+        notes.append(f"the evidence is of an assessment (run {bundle.run.run_id}): the model was made before it, or elsewhere")
     if bundle.policy_sha256 != system.sha256:
         notes.append(
             f"the run was judged by another policy ({bundle.policy_sha256[:12]}); the gate judged again by its own ({system.sha256[:12]})"

@@ -88,6 +88,41 @@ def newcombe_difference(x1: float, n1: float, x2: float, n2: float, level: float
     return _newcombe(x1, n1, x2, n2, _z(level))
 
 
+def tango_difference(won: int, lost: int, n: int, level: float = 0.95) -> tuple[float, float]:
+    """Return Tango's (1998) score interval for the difference of two paired proportions, (won - lost) / n.
+
+    With no discordant pair at all its ends are those of Wilson's for 0 of n, on both sides: that n pairs agree does not say
+    that all would.
+
+    Args:
+        won: pairs in which only the first is true.
+        lost: pairs in which only the second is.
+        n: all pairs; zero says nothing: (-1, 1).
+        level: two-sided confidence.
+    """
+    if min(won, lost) < 0 or won + lost > n:
+        raise ValueError(f"discordant pairs must be among the {n} pairs, not {won} and {lost}")
+    if n == 0:
+        return -1.0, 1.0
+
+    def score(delta: float) -> float:
+        b, c = -won - lost + (2 * n - won + lost) * delta, -lost * delta * (1 - delta)
+        share = (math.sqrt(max(0.0, b * b - 8 * n * c)) - b) / (4 * n)  # most likely share of lost pairs, given the difference
+        variance = n * (2 * share + delta * (1 - delta))
+        ahead = won - lost - n * delta
+        return 0.0 if ahead == 0 else ahead / math.sqrt(variance) if variance > 0 else math.copysign(math.inf, ahead)
+
+    z, point = _z(level), (won - lost) / n
+    ends = []
+    for far in (-1.0, 1.0):
+        within, beyond = point, far
+        for _ in range(60):
+            middle = (within + beyond) / 2
+            within, beyond = (middle, beyond) if abs(score(middle)) <= z else (within, middle)
+        ends.append(beyond)
+    return ends[0], ends[1]
+
+
 def _mover(x1: float, n1: float, x2: float, n2: float, z: float) -> tuple[float, float | None]:
     if n1 == 0 or n2 == 0:
         return 0.0, None
@@ -166,9 +201,11 @@ def delong(y_true: Any, score: Any, level: float = 0.95) -> tuple[float, float, 
     """Return the area under the ROC curve and its interval, (auc, low, high).
 
     The variance is DeLong's (1988), by midranks (Sun and Xu 2014: O(n log n)); the interval is symmetric on the logit
-    scale, so it stays in (0, 1). Where that variance is zero (perfect separation, or a constant score) DeLong's interval
-    would be a point and claim certainty: then the interval is Wilson's for min(positives, negatives), because that many
-    disjoint positive-negative pairs are independent trials of "the positive scores higher".
+    scale, so it stays in (0, 1), with Student's t for the cases of the rarer class less one, because the variance is
+    estimated from so few of them (benchmarks/coverage.py: with ten cases the normal quantile covers 91 %, this one 95 %).
+    Where that variance is zero (perfect separation, or a constant score) DeLong's interval would be a point and claim
+    certainty: then the interval is Wilson's for min(positives, negatives), because that many disjoint positive-negative
+    pairs are independent trials of "the positive scores higher".
 
     Args:
         y_true: shape (n,), 0 or 1.
@@ -195,15 +232,60 @@ def delong(y_true: Any, score: Any, level: float = 0.95) -> tuple[float, float, 
     below = 1 - (ranks[m:] - rankdata(negative)) / m  # for each negative: share of positives that beat it
     auc = float((ranks[:m].sum() - m * (m + 1) / 2) / (m * n))
     spread = [float(part.var(ddof=1)) / len(part) if len(part) > 1 else math.inf for part in (above, below)]
-    variance = sum(spread)
-    if variance < 1e-20 or auc in (0.0, 1.0):
-        pairs = min(m, n)
-        return auc, *wilson(auc * pairs, pairs, level)
+    return auc, *area_interval(auc, sum(spread), m, n, level)
+
+
+def area_interval(area: float, variance: float, positives: int, negatives: int, level: float = 0.95) -> tuple[float, float]:
+    """Return the interval of an area under the ROC curve from DeLong's variance, as ``delong`` says; infinite: (0, 1)."""
+    rarer = min(positives, negatives)
+    if variance < 1e-20 or area in (0.0, 1.0):
+        return wilson(area * rarer, rarer, level)
     if math.isinf(variance):
-        return auc, 0.0, 1.0
-    logit, error = math.log(auc / (1 - auc)), math.sqrt(variance) / (auc * (1 - auc))
-    low, high = (_expit(logit + sign * _z(level) * error) for sign in (-1, 1))
-    return auc, low, high
+        return 0.0, 1.0
+    logit, error = math.log(area / (1 - area)), math.sqrt(variance) / (area * (1 - area))
+    quantile = student_t(level, rarer - 1)
+    low, high = (_expit(logit + sign * quantile * error) for sign in (-1, 1))
+    return low, high
+
+
+def student_t(level: float, freedom: float) -> float:
+    """Return the two-sided quantile of Student's t: what a standard error that was itself estimated is multiplied by."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, (1 + level) / 2))
+
+
+def skewed_mean(rows: Any, level: float = 0.95) -> tuple[float, float] | None:
+    """Return the interval of a mean of skewed rows, such as losses: Hall's (1992) transformed t, by Student's quantile.
+
+    Losses have a long tail to the right. Student's t and the percentile bootstrap then miss the truth above the interval far
+    more often than below it, so that "at most" is passed too easily; the cubic transformation takes the skewness out.
+
+    Args:
+        rows: numbers, shape (n,).
+        level: two-sided confidence.
+
+    Returns:
+        (low, high), or None for fewer than two rows or rows that are all alike: an interval without width would claim certainty.
+    """
+    import numpy as np
+
+    values = np.asarray(rows, dtype=float)
+    n = len(values)
+    if n < 2 or not float(values.max() - values.min()) > 0:
+        return None
+    mean, spread = float(values.mean()), float(values.std())
+    if not spread > 0:
+        return None
+    skewness = float((((values - mean) / spread) ** 3).mean())
+    bend, shift = skewness / (3 * math.sqrt(n)), skewness / (6 * math.sqrt(n))
+
+    def straight(bent: float) -> float:
+        return bent - shift if abs(bend) < 1e-9 else (math.cbrt(1 + 3 * bend * (bent - shift)) - 1) / bend
+
+    error, quantile = spread / math.sqrt(n - 1), student_t(level, n - 1)
+    low, high = mean - straight(quantile) * error, mean - straight(-quantile) * error
+    return min(low, mean), max(high, mean)
 
 
 def _expit(x: float) -> float:

@@ -198,11 +198,11 @@ def _making(seen: Observation) -> tuple[Field, ...]:
         _field("features", "measured", *_typed(names, describing.signature(seen))),
         _field("parameters", "measured", *_assigned(settings)),
         _field("seeds", "measured", *_assigned(describing.seeds(seen))),
-        _field("preparation", "declared", *run.preparation),
+        _field("preparation", "declared", *(step.words for step in run.preparation)),
         _field("code", "measured", code.strip() if run.code.kind != "unknown" else ""),
         _field("packages", "measured", *_assigned(run.packages)),
         _field("hardware", "measured", *_assigned(run.hardware)),
-        _field("made from", "measured", *(describing.address(parent) for parent in run.parents)),
+        _field("made from", "measured", *(f"{describing.address(parent.uri)} ({parent.relation})" for parent in run.parents)),
     )
 
 

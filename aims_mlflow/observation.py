@@ -75,8 +75,44 @@ class Code:
 
 
 @dataclass(frozen=True)
+class FrameFacts:
+    """What is kept of a frame before or after a step: its size, its columns, and the digest of its content."""
+
+    rows: int
+    columns: tuple[str, ...]
+    sha256: str
+
+
+@dataclass(frozen=True)
+class PreparationStep:
+    """A step from raw data to model input that the training code told: in words, and what it did to a frame where that was shown.
+
+    ``dropped`` counts the rows of ``before`` whose content, over the columns that both frames have, is not in ``after`` (each as
+    often as it is missing there), ``added`` the other way round; None where one of the frames was not shown, or they share no column.
+    """
+
+    words: str
+    before: FrameFacts | None = None
+    after: FrameFacts | None = None
+    dropped: int | None = None
+    added: int | None = None
+
+
+@dataclass(frozen=True)
+class Parent:
+    """A model that this one was made from: its URI, how, and the digest over its files where they could be read."""
+
+    uri: str
+    relation: str = "tuned from"
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
 class RunFacts:
-    """What is known of the run around the model. ``parents`` are model URIs it was fine-tuned from."""
+    """What is known of the run around the model.
+
+    ``kind`` is ``training`` where the run made the model, ``assessment`` where it only looks at one that was made before, or elsewhere.
+    """
 
     run_id: str
     started: datetime
@@ -86,10 +122,14 @@ class RunFacts:
     packages: Mapping[str, str] = field(default_factory=dict)
     hardware: Mapping[str, str | int | float] = field(default_factory=dict)
     seeds: Mapping[str, str] = field(default_factory=dict)
-    parents: tuple[str, ...] = ()
+    parents: tuple[Parent, ...] = ()
     registered: str = ""
-    preparation: tuple[str, ...] = ()
-    files: Mapping[str, str] = field(default_factory=dict)
+    preparation: tuple[PreparationStep, ...] = ()
+    kind: Literal["training", "assessment"] = "training"
+    recorded_by: str = ""
+    """In an assessment: the run that made the model, whose records the facts are taken from; "" where none is known."""
+    recorded_data: Mapping[str, str] = field(default_factory=dict)
+    """In an assessment: role -> sha256 (or MLflow's own digest) of the data that the run which made the model says it used."""
 
 
 @dataclass(frozen=True)
@@ -118,10 +158,18 @@ class Observation:
     given_predictions: Mapping[str, Any] = field(default_factory=dict)
     refused: Mapping[str, CannotMeasure] = field(default_factory=dict)
     """Role -> why the frame that was given for it could not be taken."""
+    baseline: Model | CannotMeasure | None = None
+    """The version that the model is compared with; why it could not be loaded; None where none is declared."""
 
     def asked(self, check: str) -> tuple[Requirement, ...]:
         """Return what the system file asks of ``check``."""
         return tuple(r for r in self.system.requirements if r.check == check)
+
+    def how_to_give(self, role: str) -> str:
+        """Return what to do so that the data in ``role`` are seen, in the way that this run is made."""
+        if self.run.kind == "assessment":
+            return f"give them, if they still exist: --data {role}=FILE"
+        return f'pass the frame as the argument that data.roles names for {role}, or call run.data(frame, role="{role}")'
 
     def dataset(self, role: str) -> Dataset:
         """Return the dataset in ``role``; raises CannotMeasure (missing) where none was given, (error) where it is empty or was refused."""
@@ -133,7 +181,7 @@ class Observation:
             raise CannotMeasure(
                 f"no {role} data was seen in this run",
                 state="missing",
-                fix=f'pass the frame as the argument that data.roles names for {role}, or call run.data(frame, role="{role}")',
+                fix=self.how_to_give(role),
             )
         if len(found.frame) == 0:
             raise CannotMeasure(f"the {role} data has zero rows", where=f"data role {role}", fix="pass a frame with rows")

@@ -16,6 +16,7 @@ from aims_mlflow.decision import Blocker, BlockerCode, Files, GateDecision, Vers
 from aims_mlflow.errors import AimsError, ConfigurationError, PromotionBlocked, StoreError, VerificationError
 from aims_mlflow.evidence import canonical, worst
 from aims_mlflow.gate import TRAIN_AGAIN, decide
+from aims_mlflow.pointing import evidence_run
 from aims_mlflow.scorecard import scorecard, with_own
 from aims_mlflow.signing import Verified, open_bundle, sign, strict_json, verify
 from aims_mlflow.store import RunView, Store, VersionView
@@ -181,7 +182,8 @@ def _examine(model_uri: str, alias: str | None, system: SystemLike | None, store
     try:
         store.require()
         version = store.version(model_uri)
-        run = _run(store, version.run_id)
+        run_id = evidence_run(store, version)
+        run = _run(store, run_id)
         bundle, verification = _bundle(store, run)
         tagged = run.tags.get("aims.system", "") if run else ""  # finds a policy to print lines by; without a bundle nothing is let through
         policy = policy_for(system, model_name=version.name, system_id=bundle.system_id if bundle else tagged)
@@ -189,7 +191,7 @@ def _examine(model_uri: str, alias: str | None, system: SystemLike | None, store
             name=version.name,
             version=version.version,
             source=version.source,
-            run_id=version.run_id,
+            run_id=run_id,
             run_status=run.status if run else None,
             run_deleted=run is not None and run.lifecycle != "active",
         )
@@ -238,7 +240,7 @@ def _changed_since(store: Store, version: VersionView, decision: GateDecision) -
             return "the version points at another model than the gate looked at"
         if manifest_digest(store.model_files(version)) != decision.model_sha256:
             return "the model's files changed while it was being promoted"
-        if hashlib.sha256(store.read(version.run_id, BUNDLE_PATH)).hexdigest() != decision.bundle_sha256:
+        if hashlib.sha256(store.read(decision.run_id, BUNDLE_PATH)).hexdigest() != decision.bundle_sha256:
             return "the evidence changed while the model was being promoted"
     except (StoreError, VerificationError) as error:
         return f"the model could not be looked at again: {error.what}"

@@ -5,32 +5,34 @@ Nothing here raises into the code that trains: each step that fails is logged as
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import logging
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
 
 from aims_mlflow import registry, spool
 from aims_mlflow.bundle import BUNDLE_PATH, CAPTURE, Bundle, RunSummary
-from aims_mlflow.capture import environment, model_adapter, publication
-from aims_mlflow.errors import AimsError, CannotMeasure, SpoolError, UnknownNameError
-from aims_mlflow.evidence import CheckResult, Problem
+from aims_mlflow.capture import environment, making, model_adapter, publication
+from aims_mlflow.capture.intake import Intake, Seen, problem_of
+from aims_mlflow.errors import AimsError, CannotMeasure, SpoolError
+from aims_mlflow.evidence import CheckResult
 from aims_mlflow.fingerprint import fingerprint
 from aims_mlflow.judging import judge
 from aims_mlflow.judging.lines import ControlLine, control_lines
 from aims_mlflow.judging.standing import gated_controls
-from aims_mlflow.observation import Code, Dataset, Model, Observation, RunFacts
+from aims_mlflow.observation import Code, Dataset, Model, Observation, Parent, RunFacts
+from aims_mlflow.pictures import plots
 from aims_mlflow.scorecard import scorecard
 from aims_mlflow.signing import seal_bundle
 from aims_mlflow.store import RunView, Store, VersionView
+from aims_mlflow.store.quiet import without_autologging
 from aims_mlflow.store.views import without_password
-from aims_mlflow.system import ROLES, Attestation, Source, System
+from aims_mlflow.system import ROLES, System
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,15 +44,7 @@ FINISHED = "finished"
 """The outcome of a run whose function came to its end."""
 
 
-@dataclass
-class _Seen:
-    """A frame as it was given, a copy of its handle whose content in-place changes do not reach, and what was seen of it."""
-
-    given: pd.DataFrame
-    dataset: Dataset
-
-
-class Recorder:
+class Recorder(Intake):
     """Gathers what one run used and made, and turns it into evidence when the run is over.
 
     Args:
@@ -62,6 +56,7 @@ class Recorder:
         register: name to register the model under; default: ``system.model`` of the system file.
         experiment: the experiment's name, and ``run_name`` the run's, for a run that has to be made later.
         ends_run: whether the run's end is ours to set.
+        kind: ``assessment`` where the run looks at a model that was made before, or elsewhere.
     """
 
     def __init__(
@@ -77,8 +72,9 @@ class Recorder:
         experiment: str = "",
         run_name: str = "",
         ends_run: bool = True,
+        kind: Literal["training", "assessment"] = "training",
     ) -> None:
-        self.system = system
+        super().__init__(system)
         self.store = store or Store()
         self.offline = not run_id
         self.run_id = run_id or f"offline-{uuid.uuid4().hex}"
@@ -89,111 +85,9 @@ class Recorder:
         """What has been spent beside the user's function so far."""
         self._function, self._file, self._arguments = function, file, dict(arguments or {})
         self._experiment, self._run_name, self._ends_run = experiment, run_name, ends_run
+        self._kind: Literal["training", "assessment"] = kind
         self._started = datetime.now(UTC)
         self._began = time.perf_counter()
-        self._seen: dict[str, _Seen] = {}
-        self._refused: dict[str, CannotMeasure] = {}
-        self._model: Any = None
-        self._model_name = "model"
-        self._predictions: dict[str, Any] = {}
-        self._attestations: list[Attestation] = []
-        self._preparation: list[str] = []
-        self._parents: list[str] = []
-        self._problems: list[CheckResult] = []
-
-    # What a run is told
-
-    def data(self, frame: pd.DataFrame, role: str, source: str | Source | None = None) -> None:
-        """Take a frame in its role: its content is fingerprinted now, and measured as it is now.
-
-        Args:
-            frame: a pandas DataFrame, or anything with ``to_pandas()``. It is never changed.
-            role: train, validation, test, reference or production.
-            source: where it came from; default: what the system file says of the role.
-
-        Raises:
-            UnknownNameError: no such role.
-            CannotMeasure: the frame has no fingerprint (not a table, duplicate or non-string column names, ...).
-        """
-        if role not in ROLES:
-            raise UnknownNameError.among("data role", str(role), ROLES)
-        declared = self.system.data.sources.get(role)  # type: ignore[call-overload]  # role is one of the literals: checked above
-        if isinstance(source, str):
-            source = (declared or Source()).model_copy(update={"uri": source})
-        as_pandas: Any = getattr(frame, "to_pandas", None)
-        given: Any = as_pandas() if callable(as_pandas) and not hasattr(frame, "iloc") else frame
-        try:
-            found = fingerprint(given)
-        except CannotMeasure as problem:
-            self._problems.append(_problem("provenance", problem.state, problem.what, problem.fix, {"dataset": role}))
-            self._refused[role] = problem
-            raise
-        self._seen[role] = _Seen(given, Dataset(role, given.copy(deep=False), found, source or declared))
-
-    def model(self, model: Any, name: str | None = None) -> None:
-        """Take the model to evaluate: anything with ``predict``, or the URI of a logged one. ``name`` is for logging it."""
-        found = model_adapter.find_model(model)
-        if found is None:
-            raise CannotMeasure(
-                f"a {type(model).__name__} was given as the model, which has no predict",
-                fix="give an object with predict, or a models:/ or runs:/ URI",
-            )
-        self._model = found
-        self._model_name = name or self._model_name
-
-    def predictions(self, role: str, values: Any, *, scores: Any = None) -> None:
-        """Take predictions made elsewhere on the data in ``role``, one a row, with the positive label's probability if there is one."""
-        if role not in ROLES:
-            raise UnknownNameError.among("data role", str(role), ROLES)
-        self._predictions[role] = values if scores is None else (values, scores)
-
-    def attest(
-        self,
-        control: str,
-        *,
-        by: str,
-        statement: str,
-        reference: str = "",
-        expires: date | None = None,
-        not_applicable: bool = False,
-    ) -> None:
-        """Take a person's word on a control, as of today."""
-        self._attestations.append(
-            Attestation(
-                control=control,
-                statement=statement,
-                by=by,
-                on=datetime.now(UTC).date(),
-                reference=reference,
-                expires=expires,
-                not_applicable=not_applicable,
-            )
-        )
-
-    def preparation(self, *steps: str) -> None:
-        """Take the steps from raw data to model input that the model itself does not hold, in their order, in words."""
-        self._preparation += [str(step) for step in steps]
-
-    def parent(self, uri: str) -> None:
-        """Take the URI of a model that this one was made from."""
-        self._parents.append(str(uri))
-
-    @contextlib.contextmanager
-    def guarded(self, step: str) -> Iterator[None]:
-        """Do a step so that its failure is a warning and incomplete evidence, never the user's problem."""
-        try:
-            yield
-        except Exception as error:
-            self.failed(step, error)
-
-    def failed(self, step: str, error: Exception) -> None:
-        """Log that a step failed and keep it for the bundle. An exception's text can quote data: ours do not, others' stay in the log."""
-        log.warning("aims could not %s: %s: %s", step, type(error).__name__, error, exc_info=log.isEnabledFor(logging.DEBUG))
-        if isinstance(error, CannotMeasure):
-            what, fix = f"could not {step}: {error.what}", error.fix
-        else:
-            what, fix = f"could not {step} ({type(error).__name__})", "the text of the exception is in the log of the training process"
-        self._problems.append(_problem(CAPTURE, "error", what, fix))
 
     # What comes of it
 
@@ -208,7 +102,8 @@ class Recorder:
         after = time.perf_counter()
         bundle: Bundle | None = None
         try:
-            bundle = self._finish(returned, outcome, after - self._began, after)
+            with without_autologging():
+                bundle = self._finish(returned, outcome, after - self._began, after)
         except Exception as error:
             self.failed("turn the run into evidence", error)
         if not self._sent and not self.offline:
@@ -233,9 +128,18 @@ class Recorder:
         now = datetime.now(UTC)
         evidence = judge(self.system, results, run_id=self.run_id, started=self._started, now=now, attested=tuple(self._attestations))
         complete = whole and not any(p.check == CAPTURE for p in self._problems)
-        run = RunSummary(run_id=self.run_id, experiment=seen.run.experiment, started=self._started, finished=now, outcome=outcome)
+        run = RunSummary(
+            run_id=self.run_id,
+            experiment=seen.run.experiment,
+            started=self._started,
+            finished=now,
+            outcome=outcome,
+            kind=self._kind,
+        )
         bundle = publication.bundle(seen, run, results, evidence, attested=self._attestations, complete=complete)
         lines = control_lines(self.system, evidence, results, today=now.date())
+        with self.guarded("draw the pictures"):
+            files |= plots(results, self.system.requirements)
         version = self._publish(bundle, lines, files, seen, view, after)
         self.seconds += time.perf_counter() - after
         with self.guarded("write how long it took"):
@@ -277,18 +181,40 @@ class Recorder:
             packages=environment.packages(),
             hardware={**environment.hardware(), "training_seconds": round(training_seconds, 3)},
             seeds=environment.seeds(estimator, self._arguments),
-            parents=tuple(self._parents),
+            parents=self._known_parents(),
             registered=self.registered,
             preparation=tuple(self._preparation),
+            kind=self._kind,
         )
-        return Observation(self.system, datasets, facts, model, dict(self._predictions), dict(self._refused))
+        if self._kind == "assessment":
+            with self.guarded("read how the model was made"):
+                facts = making.as_recorded(facts, model, self.store)
+        baseline = self._baseline(datasets) if whole and self.system.system.baseline else None
+        return Observation(self.system, datasets, facts, model, dict(self._predictions), dict(self._refused), baseline)
 
-    def _look_again(self, role: str, seen: _Seen) -> None:
+    def _known_parents(self) -> tuple[Parent, ...]:
+        """Return the models that this one was made from, each with the digest of its files where MLflow has them."""
+        return tuple(
+            replace(parent, sha256=parent.sha256 or model_adapter.files_digest(parent.uri, self.store)) for parent in self._parents
+        )
+
+    def _baseline(self, datasets: Mapping[str, Dataset]) -> Model | CannotMeasure:
+        """Return the version that the model is compared with, or why it could not be loaded."""
+        uri = self.system.system.baseline
+        try:
+            self.store.require()
+            return model_adapter.from_uri(model_adapter.settled_uri(uri, self.store), self.system, _frame_for_columns(datasets), self.store)
+        except Exception as error:
+            self._log(f"load the baseline {uri}", error)
+            reason = f"the baseline {uri} could not be loaded ({type(error).__name__})"
+            return CannotMeasure(reason, state="missing", fix="correct system.baseline in aims.yaml, or start the MLflow server")
+
+    def _look_again(self, role: str, seen: Seen) -> None:
         """Find out whether the frame was changed in place after it was fingerprinted."""
         before = seen.dataset.fingerprint.sha256
         if fingerprint(seen.dataset.frame).sha256 != before:  # a pandas without copy-on-write: what is measured has changed, too
             what = f"the {role} data was changed in place after it was fingerprinted, so that it cannot be told what was measured"
-            self._problems.append(_problem("provenance", "error", what, "work on a copy: frame = frame.copy()", {"dataset": role}))
+            self._problems.append(problem_of("provenance", "error", what, "work on a copy: frame = frame.copy()", {"dataset": role}))
             return
         try:
             changed = fingerprint(seen.given).sha256 != before
@@ -301,7 +227,7 @@ class Recorder:
 
     def _settle_model(self, returned: Any, datasets: Mapping[str, Dataset], run_id: str) -> Model | None:
         """Return the model to evaluate, logged: the one that was given, or returned, or logged by the function itself."""
-        frame = next((datasets[role].frame for role in ("train", "test", *ROLES) if role in datasets), None)
+        frame = _frame_for_columns(datasets)
         found = self._model if self._model is not None else model_adapter.find_model(returned)
         model, trouble = model_adapter.settle(found, self.system, frame, self.store, run_id=run_id, name=self._model_name)
         if trouble is not None:
@@ -346,7 +272,8 @@ class Recorder:
             facts.append(("Bundle", f"sha256 {hashlib.sha256(envelope).hexdigest()[:16]}…"))
         card = scorecard(lines, heading=f"Evidence: {self.system.system.name or self.system.id}", facts=facts)
         wanted = None
-        if seen.model is not None and seen.model.uri.startswith("models:/m-") and bundle.run.outcome == FINISHED:
+        made_here = self._kind == "training" and bundle.run.outcome == FINISHED  # an assessed model was registered, or not, before
+        if seen.model is not None and seen.model.uri.startswith("models:/m-") and made_here:
             wanted = spool.Registration(seen.model.uri, self.registered, publication.version_tags(tags), card)
         parcel = spool.Parcel(
             run_id="" if self.offline else self.run_id,
@@ -389,8 +316,9 @@ class Recorder:
         return round(self.seconds + time.perf_counter() - after, 3)
 
 
-def _problem(check: str, state: str, reason: str, fix: str = "", scope: Mapping[str, str] | None = None) -> CheckResult:
-    return CheckResult(check=check, scope=dict(scope or {}), problem=Problem.model_validate({"state": state, "reason": reason, "fix": fix}))
+def _frame_for_columns(datasets: Mapping[str, Dataset]) -> pd.DataFrame | None:
+    """Return a frame that shows which columns there are."""
+    return next((datasets[role].frame for role in ("train", "test", *ROLES) if role in datasets), None)
 
 
 def _status(outcome: str) -> str:

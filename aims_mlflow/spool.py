@@ -211,8 +211,7 @@ def send(entry: Entry | None, parcel: Parcel, store: Store) -> tuple[str, Versio
         parcel = replace(parcel, run_id=run_id, files=_rebound(parcel, run_id), status=parcel.status or "FINISHED")
     files = dict(parcel.files)
     envelope = files.pop(BUNDLE_PATH, None)
-    for path, content in sorted(files.items()):
-        store.write(parcel.run_id, path, content)
+    store.write_all(parcel.run_id, files)
     _attach(parcel, store)
     seal = {} if envelope is None else {"aims.bundle": hashlib.sha256(envelope).hexdigest()}
     store.log(parcel.run_id, metrics=parcel.metrics, tags={**parcel.tags, **seal})

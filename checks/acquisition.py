@@ -30,7 +30,7 @@ def acquisition(seen: Observation) -> Iterator[CheckResult]:
             yield _declared(seen, role)
         elif role == "train":
             reason = "no train data was seen in this run, so there is nothing whose origin could be declared"
-            fix = f'pass the frame as the argument that data.roles names for {role}, or call run.data(frame, role="{role}")'
+            fix = seen.how_to_give(role)
             yield CheckResult(check="acquisition", scope={"dataset": role}, problem=Problem(state="missing", reason=reason, fix=fix))
 
 

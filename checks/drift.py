@@ -29,8 +29,11 @@ METHODS = {True: "wasserstein", False: "jensenshannon"}
 THRESHOLD = 0.1
 """Evidently's default threshold of both methods, in standard deviations and as a distance."""
 
-MOST_ROWS = 50_000
+MOST_ROWS = 20_000
 """Rows of a frame beyond which a sample is taken; its error is then far below the threshold."""
+
+LARGEST = 1e100
+"""Numbers beyond which a standard deviation comes to the end of double precision."""
 
 ROUNDING = 1e-9
 """How far our distance may lie from Evidently's."""
@@ -171,13 +174,13 @@ def _uncertain(pair: _Pair, distances: Mapping[str, float], drifted: int) -> tup
     weights = [draws(size, seed=SEED + side) for side, size in enumerate(pair.sizes)]
     columns, beyond = [], []
     for name, distance in distances.items():
-        reference, current = pair.reference[name], pair.current[name]
-        drawn = (weights[0][:, pair.rows[name][0]], weights[1][:, pair.rows[name][1]])
-        spread = resampled(reference, current, drawn, numeric=pair.numeric[name])
+        rows = pair.rows[name]
+        reference, current = (pair.reference[name], rows[0]), (pair.current[name], rows[1])
+        spread = resampled(reference, current, (weights[0], weights[1]), numeric=pair.numeric[name])
         around = distance + spread - np.nanmean(spread)
         error = float(np.nanstd(spread, ddof=1))
         low, high = max(0.0, distance - Z95 * error), distance + Z95 * error
-        columns.append(_Column(name, METHODS[pair.numeric[name]], distance, low, high, min(len(reference), len(current))))
+        columns.append(_Column(name, METHODS[pair.numeric[name]], distance, low, high, min(len(rows[0]), len(rows[1]))))
         beyond.append(np.where(np.isnan(around), True, around > THRESHOLD))
     ends = np.quantile(np.sum(beyond, axis=0), [0.025, 0.975])
     return columns, (float(min(ends[0], drifted)), float(max(ends[1], drifted)))
@@ -217,7 +220,7 @@ def _add(pair: _Pair, name: str, reference: pd.Series[Any], current: pd.Series[A
         if any(np.isinf(side).any() for side in sides):
             pair.infinite.append(name)
         finite = [np.flatnonzero(np.isfinite(side)) for side in sides]
-        if not all(len(rows) for rows in finite):
+        if not all(len(rows) and np.abs(side[rows]).max() <= LARGEST for side, rows in zip(sides, finite, strict=True)):
             pair.unusable.append(name)
             return
         pair.numeric[name] = True
@@ -318,9 +321,10 @@ def _left_out(pair: _Pair, scope: Mapping[str, str]) -> Problem | None:
     if not pair.unusable:
         return None
     names, (role, reference) = ", ".join(pair.unusable), (scope["dataset"], scope["reference"])
+    why = f"in one frame only, empty, of two kinds of dtype, or of numbers beyond {LARGEST:g}"
     return Problem(
         state="error",
-        reason=f"{len(pair.unusable)} columns cannot be compared (in one frame only, empty, or of two kinds of dtype): {names}",
+        reason=f"{len(pair.unusable)} columns cannot be compared ({why}): {names}",
         fix=f"make the {role} and the {reference} data have the same columns, with values and of the same dtypes",
     )
 

@@ -16,22 +16,27 @@ from aims_mlflow.disparity import DISPARITIES, MINIMUM_CASES, MINIMUM_N, UPWARD_
 from aims_mlflow.errors import CannotMeasure, nearest
 from aims_mlflow.evidence import CheckResult, Measure, Problem
 from aims_mlflow.measuring import asking
+from aims_mlflow.measuring.calibration import LEANS_UPWARD
+from aims_mlflow.measuring.group_classes import CLASS_MEASURES, MACRO_MEASURES, class_measures, class_table, macro_measures
 from aims_mlflow.measuring.group_errors import ERROR_GAPS, ERRORS, error_measures
 from aims_mlflow.measuring.group_rates import (
-    CLASS_MEASURES,
+    MEANS_OF_RATES,
     RATES,
     SIZES,
-    class_measures,
     count_table,
     disparity_measures,
+    mean_measures,
     rate_measures,
     share,
     size_measures,
 )
+from aims_mlflow.measuring.group_scores import SCORE_MEASURES, Scores
 from aims_mlflow.measuring.grouping import BETWEEN, Grouping, crossed, crossings, groups_of
 from aims_mlflow.measuring.predicting import favourable_code, predictions, truth
+from aims_mlflow.measuring.scoring import CALIBRATION_ERROR
 from aims_mlflow.observation import Observation
 from aims_mlflow.registry import check
+from aims_mlflow.worst_group import WORST, worst_measures
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,17 +45,34 @@ NAME = "fairness"
 CLASSES_AT_MOST = 50
 """Classes beyond which one-vs-rest measures are left out."""
 
-METRICS = (*RATES, *SIZES, *DISPARITIES, *CLASS_MEASURES, *ERRORS, *ERROR_GAPS)
+METRICS = tuple(
+    dict.fromkeys(
+        [
+            *(*SIZES, *RATES, *MEANS_OF_RATES, *SCORE_MEASURES, *DISPARITIES, *WORST),
+            *(*MACRO_MEASURES, *CLASS_MEASURES, *ERRORS, *ERROR_GAPS),
+        ]
+    )
+)
+
+NOT_MEASURED: dict[str, str] = {
+    "MetricFrame": "not a measure: the frame that fairlearn keeps groups and metrics in",
+    "make_derived_metric": "not a measure: it makes one",
+    "plot_model_comparison": "not a measure: a picture",
+    "plot_roc_curve_by_group": "not a measure: a picture",
+    "count": "measured as group_size",
+}
+"""What fairlearn.metrics exports and is no measure here, and why; the rest is measured under fairlearn's name."""
 
 
 @dataclass(frozen=True)
 class Outcomes:
-    """Truth and prediction of one dataset as arrays (n,): class codes, or floats for a regression."""
+    """Truth and prediction of one dataset as arrays (n,): class codes, or floats for a regression; scores where there are any."""
 
     y_true: np.ndarray
     y_pred: np.ndarray
     classes: int = 0
     wanted: int | None = None
+    scores: Scores | None = None
     facts: Mapping[str, str | int] | None = None
 
 
@@ -116,9 +138,21 @@ def _outcomes(seen: Observation, role: str) -> Outcomes:
         return Outcomes(made.y_true, made.y_pred)
     wanted = favourable_code(seen, role)
     if seen.system.task.kind == "binary_classification":
+        # The score is the positive label's; what is judged is the outcome people want.
+        score = made.score if made.score is None or wanted == 1 else _turned(made.score)
+        scores = None if score is None else Scores(made.y_true == wanted, score)
         outcome = "the positive label" if wanted == 1 else "the other label than the positive one"
-        return Outcomes(made.y_true, made.y_pred, 2, wanted, {"favourable_outcome": outcome})
-    return Outcomes(labels.codes(made.y_true), labels.codes(made.y_pred), len(labels.known), wanted)
+        return Outcomes(made.y_true, made.y_pred, 2, wanted, scores, {"favourable_outcome": outcome})
+    y_true = labels.codes(made.y_true)
+    scores = None
+    if made.score is not None and wanted is not None:
+        scores = Scores(y_true == wanted, made.score[:, made.classes.index(labels.known[wanted])])
+    return Outcomes(y_true, labels.codes(made.y_pred), len(labels.known), wanted, scores)
+
+
+def _turned(score: np.ndarray) -> np.ndarray:
+    """Return the other label's score: one less the probability, or, of what only ranks, the negative."""
+    return 1 - score if score.min() >= 0 and score.max() <= 1 else -score
 
 
 def _measured(seen: Observation, role: str, scope: dict[str, str], outcomes: Outcomes, grouping: Grouping) -> CheckResult:
@@ -127,13 +161,16 @@ def _measured(seen: Observation, role: str, scope: dict[str, str], outcomes: Out
     unmeasured = asking.undefined(asking.metrics(seen, NAME, scope), measures)
     undefined = sorted({m.name for m in measures if m.value is None and m.group is None})
     notes = [f"Over {len(grouping)} groups. {UPWARD_BIAS}"] if len(grouping) > 2 else []
+    if any(m.name == CALIBRATION_ERROR for m in measures):
+        notes.append(f"{CALIBRATION_ERROR}: {LEANS_UPWARD}.")
     if untestable:
         notes.append(f"Too small to decide anything about: {', '.join(untestable)}.")
     if undefined:
         notes.append(f"Not defined, because a group has no case to take it on, or nobody has it: {', '.join(undefined)}.")
     if unmeasured:
         names = ", ".join(m.name for m in unmeasured)
-        notes.append(f"Not a measure of this task ({seen.system.task.kind}), or it needs task.favourable_label: {names}.")
+        needs = "it needs task.favourable_label, or probabilities of the model"
+        notes.append(f"Not a measure of this task ({seen.system.task.kind}), or {needs}: {names}.")
     return CheckResult(
         check=NAME,
         scope=scope,
@@ -147,20 +184,37 @@ def _measured(seen: Observation, role: str, scope: dict[str, str], outcomes: Out
 def _measures(seen: Observation, outcomes: Outcomes, grouping: Grouping) -> list[Measure]:
     y_true, y_pred, names = outcomes.y_true, outcomes.y_pred, grouping.names
     if seen.system.task.kind == "regression":
-        sizes = [Measure.counted("group_size", size, n=size, group=name) for name, size in zip(names, grouping.sizes, strict=True)]
-        return [*sizes, *error_measures(grouping.codes, names, y_true, y_pred)]
+        measures = [*_sizes(grouping), *error_measures(grouping.codes, names, y_true, y_pred)]
+        return [*measures, *worst_measures(measures)]
     if outcomes.wanted is not None:
         table = count_table(grouping.codes, len(grouping), y_true == outcomes.wanted, y_pred == outcomes.wanted)
         measures = [*size_measures(table, names), *rate_measures(table, names)]
+        measures += mean_measures(table, names) if outcomes.classes == 2 else []
     else:
-        measures = [Measure.counted("group_size", size, n=size, group=name) for name, size in zip(names, grouping.sizes, strict=True)]
+        measures = _sizes(grouping)
     if outcomes.classes > 2 or outcomes.wanted is None:
-        hits = count_table(grouping.codes, len(grouping), y_true == y_pred, y_true == y_pred)[:, 1, 1]
-        measures = [m for m in measures if m.name != "accuracy_score"]
-        measures += [share("accuracy_score", int(hit), size, group=g) for hit, size, g in zip(hits, grouping.sizes, names, strict=True)]
-        if outcomes.classes <= CLASSES_AT_MOST:
-            measures += class_measures(grouping.codes, len(grouping), y_true, y_pred, outcomes.classes)
-    return [*measures, *disparity_measures(measures)]
+        measures = [m for m in measures if m.name not in ("accuracy_score", "zero_one_loss")]
+        measures += _of_classes(outcomes, grouping)
+    if outcomes.scores is not None:
+        measures += outcomes.scores.measures(grouping.codes, names)
+    return [*measures, *disparity_measures(measures), *worst_measures(measures)]
+
+
+def _sizes(grouping: Grouping) -> list[Measure]:
+    return [Measure.counted("group_size", size, n=size, group=g) for g, size in zip(grouping.names, grouping.sizes, strict=True)]
+
+
+def _of_classes(outcomes: Outcomes, grouping: Grouping) -> list[Measure]:
+    """Return what is measured over all classes: hits of each group, macro averages, and each class against the rest."""
+    hit = outcomes.y_true == outcomes.y_pred
+    right = count_table(grouping.codes, len(grouping), hit, hit)[:, 1, 1].tolist()
+    each = list(zip(grouping.names, grouping.sizes, right, strict=True))
+    made = [share("accuracy_score", count, size, group=g) for g, size, count in each]
+    made += [share("zero_one_loss", size - count, size, group=g) for g, size, count in each]
+    if outcomes.classes > CLASSES_AT_MOST:
+        return made
+    table = class_table(grouping.codes, len(grouping), outcomes.y_true, outcomes.y_pred, outcomes.classes)
+    return [*made, *macro_measures(table, grouping.names), *class_measures(table)]
 
 
 def _untestable(measures: list[Measure]) -> dict[str, None]:

@@ -35,7 +35,7 @@ def _shared(seen: Observation, pair: tuple[str, ...], scope: dict[str, str]) -> 
     """
     import numpy as np
 
-    from aims_mlflow.measuring.rows import row_ids
+    from aims_mlflow.measuring.rows import hashes_of, ids_of
 
     if len(pair) != 2 or pair[0] == pair[1]:
         raise CannotMeasure("overlap is asked of two different data roles", fix="write datasets: [train, test]")
@@ -49,7 +49,7 @@ def _shared(seen: Observation, pair: tuple[str, ...], scope: dict[str, str]) -> 
         )
     if not columns:
         raise CannotMeasure("the data have no columns", fix="pass frames with columns")
-    known, asked = row_ids((first.frame, second.frame), columns)
+    known, asked = ids_of([hashes_of(seen, role, columns) for role in pair])
     often = np.bincount(known, minlength=len(known) + len(asked))
     shared = int(np.count_nonzero(often[asked]))
     same = bool(np.array_equal(often, np.bincount(asked, minlength=len(often))))

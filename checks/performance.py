@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from aims_mlflow.errors import CannotMeasure
 from aims_mlflow.evidence import CheckResult, Measure, Problem
 from aims_mlflow.measuring import asking
+from aims_mlflow.measuring.calibration import LEANS_UPWARD
 from aims_mlflow.measuring.predicting import predictions
-from aims_mlflow.measuring.resampling import RESAMPLES, resamples
-from aims_mlflow.measuring.score_intervals import measured
-from aims_mlflow.measuring.scoring import CALIBRATION_ERROR, DEFAULTS, NAMES, Answers
+from aims_mlflow.measuring.score_intervals import NO_INTERVAL, measured
+from aims_mlflow.measuring.scoring import ALIASES, CALIBRATION_ERROR, DEFAULTS, NAMES, Answers
 from aims_mlflow.observation import Observation
 from aims_mlflow.registry import check
 
@@ -24,8 +24,7 @@ def performance(seen: Observation) -> Iterator[CheckResult]:
         try:
             yield _on(seen, role)
         except CannotMeasure as problem:
-            reason = f"{problem.what} ({problem.where})" if problem.where else problem.what
-            yield CheckResult(check=NAME, scope={"dataset": role}, problem=Problem(state=problem.state, reason=reason, fix=problem.fix))
+            yield CheckResult(check=NAME, scope={"dataset": role}, problem=Problem.of(problem))
 
 
 def _on(seen: Observation, role: str) -> CheckResult:
@@ -35,12 +34,12 @@ def _on(seen: Observation, role: str) -> CheckResult:
     measures = measured(answers, (*DEFAULTS[kind], *asking.metrics(seen, NAME, scope)))
     unsure = [m.name for m in measures if m.value is not None and m.ci_low is None]
     notes = [f"{m.name} has no value: {answers.why_not(m.name) or 'it is not defined on these data'}." for m in measures if m.value is None]
-    if unsure:
-        notes.append(f"Without an interval, because every resample gives the same value or too many give none: {', '.join(unsure)}.")
+    reasons = {name: NO_INTERVAL[base] for name in unsure for base in [ALIASES[kind].get(name, name)] if base in NO_INTERVAL}
+    notes += [f"{name} has no interval: {reason}." for name, reason in reasons.items()]
+    if left := [name for name in unsure if name not in reasons]:
+        notes.append(f"Without an interval, because the rows are all alike in it, or too few: {', '.join(left)}.")
     if any(m.name == CALIBRATION_ERROR and m.value is not None for m in measures):
-        notes.append(f"{CALIBRATION_ERROR}: ten bins of equal mass; in small samples it leans upward.")
-    if resamples(answers.n) < RESAMPLES:
-        notes.append(f"{answers.n} rows: {resamples(answers.n)} resamples instead of {RESAMPLES}.")
+        notes.append(f"{CALIBRATION_ERROR}: {LEANS_UPWARD}.")
     if kind == "multiclass_classification":
         notes.append("f1, precision, recall and jaccard are macro averages, roc_auc_score is one-vs-rest.")
     return CheckResult(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,6 +13,7 @@ from pydantic import JsonValue
 from aims_mlflow.describing import class_name, parameters
 from aims_mlflow.errors import CannotMeasure
 from aims_mlflow.evidence import CheckResult, Coverage, Measure
+from aims_mlflow.measuring.digest_chain import follow
 from aims_mlflow.measuring.steps import (
     Step,
     column_names_of,
@@ -24,7 +25,7 @@ from aims_mlflow.measuring.steps import (
     steps_of,
     unwrapped,
 )
-from aims_mlflow.observation import Observation
+from aims_mlflow.observation import Observation, PreparationStep
 from aims_mlflow.registry import check
 
 MOST_ROWS = 200_000
@@ -36,7 +37,16 @@ MOST_ROWS_COSTLY = 5_000
 SECONDS = 20.0
 """Time after which no further step is fitted again: the check must never cost more than the training."""
 
-METRICS = ("steps_recorded", "steps_declared", "steps_verified", "steps_unverified", "fitted_on_other_data")
+METRICS = (
+    "steps_recorded",
+    "steps_declared",
+    "steps_verified",
+    "steps_unverified",
+    "fitted_on_other_data",
+    "rows_dropped",
+    "rows_added",
+    "digest_gaps",
+)
 
 
 @dataclass
@@ -55,11 +65,13 @@ def preparation(seen: Observation) -> CheckResult:
 
     ``fitted_on_other_data`` counts the steps whose learnt attributes are not those that fitting on the train data gives (nor on
     train and validation data together). It has no value where a model has steps that learn and none could be verified. What was
-    declared with ``run.preparation(...)`` is taken as said.
+    declared with ``run.preparation(...)`` is taken as said; where frames were shown with it, ``rows_dropped`` and ``rows_added``
+    sum what the steps did, and ``digest_gaps`` counts where one step does not begin with a frame that another ended with, or the
+    last one does not end with data of this run.
     """
     estimator = seen.model.estimator if seen.model is not None else None
     steps = steps_of(estimator) if estimator is not None else ()
-    declared = tuple(seen.run.preparation)
+    declared = seen.run.preparation
     recorded = len(steps) + len(declared)
     found = _verify(seen, estimator, steps)
     if not recorded:
@@ -69,6 +81,8 @@ def preparation(seen: Observation) -> CheckResult:
         )
     if declared:
         found.notes.append(f"{len(declared)} steps were declared by the training code; what they learnt from cannot be verified")
+    chain = follow(declared, {role: dataset.fingerprint.sha256 for role, dataset in seen.datasets.items()})
+    found.notes += [f"a gap in the preparation: {gap}; show each step its frames, before and after" for gap in chain.gaps]
     checked = len(found.alike) + len(found.different)
     unknown = not checked and bool(found.unverified)
     return CheckResult(
@@ -81,11 +95,15 @@ def preparation(seen: Observation) -> CheckResult:
             Measure(name="fitted_on_other_data", value=None, n=0, unit="count")
             if unknown
             else Measure.counted("fitted_on_other_data", len(found.different), n=checked),
+            *_rows(declared),
+            *([Measure.counted("digest_gaps", len(chain.gaps), n=chain.links)] if chain.links else []),
         ),
         facts={
             "steps": _described(seen, estimator, steps),
-            "declared": [*declared],
+            "declared": [_told(step) for step in declared],
             "fitted_on_other_data": [*found.different],
+            "digest_gaps": [*chain.gaps],
+            "reaches": [*dict.fromkeys(chain.reached)],
             "steps_unverified": [*found.unverified],
         },
         notes=tuple(found.notes),
@@ -93,6 +111,29 @@ def preparation(seen: Observation) -> CheckResult:
         coverage=Coverage(asked=(*found.alike, *found.different), evaluated=(*found.alike, *found.different)),
         subjects=_subjects(seen),
     )
+
+
+def _rows(declared: Sequence[PreparationStep]) -> list[Measure]:
+    """Sum the rows that the steps dropped and added, over those that showed frames which can be compared."""
+    counted = [(step.dropped, step.added) for step in declared if step.dropped is not None and step.added is not None]
+    if not counted:
+        return []
+    dropped, added = (sum(one[side] for one in counted) for side in (0, 1))
+    return [Measure.counted("rows_dropped", dropped, n=len(counted)), Measure.counted("rows_added", added, n=len(counted))]
+
+
+def _told(step: PreparationStep) -> JsonValue:
+    """Return a declared step: its words, which say why, and what it did to the frame where that was shown."""
+    told: dict[str, JsonValue] = {"words": step.words}
+    for when, frame in (("before", step.before), ("after", step.after)):
+        if frame is not None:
+            told[when] = {"rows": frame.rows, "columns": len(frame.columns), "sha256": frame.sha256}
+    if step.before is not None and step.after is not None:
+        first, last = step.before.columns, step.after.columns
+        told["columns_added"] = [name for name in last if name not in first]
+        told["columns_removed"] = [name for name in first if name not in last]
+        told |= {"rows_dropped": step.dropped, "rows_added": step.added}
+    return told
 
 
 def _subjects(seen: Observation) -> tuple[Any, ...]:

@@ -97,9 +97,7 @@ def _inventory(seen: Observation) -> CheckResult:
     declared = [role for role in seen.system.data.roles if role not in LATER]
     wanted = list(dict.fromkeys([*ALWAYS, *declared]))
     missing = [role for role in wanted if role not in seen.datasets]
-    notes = [
-        f"no {role} data was seen: pass the frame that data.roles names for it, or call run.data(frame, role={role!r})" for role in missing
-    ]
+    notes = [f"no {role} data was seen: {seen.how_to_give(role)}" for role in missing]
     notes += [f"{role} data come after deployment; this run is not asked for them" for role in LATER if role in seen.system.data.roles]
     return CheckResult(
         check="provenance",

@@ -12,12 +12,12 @@ from aims_mlflow.evidence import FULL_COUNT, CheckResult, Coverage, Measure, Pro
 from aims_mlflow.fingerprint import column_names
 from aims_mlflow.observation import Dataset, Observation
 from aims_mlflow.registry import check
-from aims_mlflow.system import BinnedColumn, Expectation, Requirement, expectation_id
+from aims_mlflow.system import BinnedColumn, Expectation, expectation_id
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from aims_mlflow.measuring.expectations import Outcome
+    from aims_mlflow.measuring.expectations import Outcome, Suite
 
 UNLABELLED = ("production", "reference")
 """Roles whose data may come without the target."""
@@ -74,14 +74,14 @@ def _share(name: str, count: int, n: int) -> Measure:
 
 def _table(seen: Observation, dataset: Dataset) -> CheckResult:
     """Measure the whole frame, and the balance of its labels where it has them."""
-    from aims_mlflow.measuring.rows import row_ids
+    from aims_mlflow.measuring.whole_frame import duplicate_rows, missing_cells
 
     frame, columns = dataset.frame, column_names(dataset.frame)
     rows = len(frame)
-    missing = {name: int(frame[name].isna().sum()) for name in columns}
+    missing = missing_cells(seen, dataset.role)
     empty = [name for name in columns if missing[name] == rows]
     constant = [name for name in columns if not missing[name] and _is_constant(frame[name], name)]
-    duplicates = rows - int(row_ids((frame,), columns)[0].max(initial=-1) + 1)
+    duplicates = duplicate_rows(seen, dataset.role)
     cells = rows * len(columns)
     measures = [
         Measure.counted("rows", rows),
@@ -122,21 +122,17 @@ def _is_constant(column: pd.Series[Any], name: str) -> bool:
 def _balance(seen: Observation, column: pd.Series[Any]) -> Iterator[Measure]:
     """Measure how a target's labels are spread; a regression's target has none."""
     from aims_mlflow.measuring.labels import labels_of, plain
+    from aims_mlflow.measuring.whole_frame import label_counts
 
     task = seen.system.task
-    missing = int(column.isna().sum())
-    yield Measure.counted("missing_labels", missing, n=len(column))
+    yield Measure.counted("missing_labels", int(column.isna().sum()), n=len(column))
     if task.kind == "regression":
         return
-    import numpy as np
-
-    labels = labels_of(column.to_numpy())
-    codes = labels.codes(column.to_numpy())
-    counts = np.bincount(codes[codes >= 0], minlength=len(labels.known))
-    yield Measure.counted("classes", len(labels.known))
-    yield _share("minority_share", int(counts.min()), int(counts.sum()))
+    counts, labels = label_counts(column), labels_of(column.to_numpy())
+    yield Measure.counted("classes", len(counts))
+    yield _share("minority_share", min(counts), sum(counts))
     if task.kind == "binary_classification" and plain(task.positive_label) in labels.known:
-        yield _share("positive_share", int(counts[labels.code(task.positive_label)]), int(counts.sum()))
+        yield _share("positive_share", counts[labels.code(task.positive_label)], sum(counts))
 
 
 def _columns(seen: Observation, dataset: Dataset) -> Iterator[CheckResult]:
@@ -223,38 +219,15 @@ def _target_problem(seen: Observation, dataset: Dataset, names: tuple[str, ...])
 
 def _expected(seen: Observation, dataset: Dataset) -> Iterator[CheckResult]:
     """Evaluate every expectation and suite asked of a dataset, all of them in one pass."""
-    from aims_mlflow.measuring.expectations import evaluate, read_suite
+    from aims_mlflow.measuring.asked_expectations import answers
 
-    scope = {"dataset": dataset.role}
-    asked = [r for r in _questions(seen) if r.dataset in ("", dataset.role)]
-    single = {expectation_id(r.expectation): r.expectation for r in asked if r.expectation is not None}
-    suites: dict[str, Any] = {}
-    for path in dict.fromkeys(r.suite for r in asked if r.suite):
-        try:
-            suites[path] = read_suite(path, seen.system.base_dir)
-        except CannotMeasure as problem:
-            yield CheckResult(check="quality", scope={**scope, "suite": path}, problem=Problem.of(problem))
-    every = [*single.values(), *(one for suite in suites.values() for one in suite.expectations)]
-    if not every:
-        return
-    try:
-        outcomes = iter(evaluate(dataset.frame, every))
-    except CannotMeasure as problem:
-        outcomes = iter([_unanswered(problem)] * len(every))
-    for name, expectation in single.items():
-        yield _one(dataset, expectation, {**scope, "expectation": name}, next(outcomes))
-    for path, suite in suites.items():
-        yield _suite(dataset, suite, {**scope, "suite": path}, [next(outcomes) for _ in suite.expectations])
-
-
-def _questions(seen: Observation) -> list[Requirement]:
-    return [r for r in seen.asked("quality") if r.expectation is not None or r.suite]
-
-
-def _unanswered(problem: CannotMeasure) -> Outcome:
-    from aims_mlflow.measuring.expectations import Outcome
-
-    return Outcome(problem=problem)
+    scope, found = {"dataset": dataset.role}, answers(seen, dataset.role)
+    for path, problem in found.unreadable.items():
+        yield CheckResult(check="quality", scope={**scope, "suite": path}, problem=Problem.of(problem))
+    for name, (expectation, outcome) in found.single.items():
+        yield _one(dataset, expectation, {**scope, "expectation": name}, outcome)
+    for path, (suite, outcomes) in found.suites.items():
+        yield _suite(dataset, suite, {**scope, "suite": path}, outcomes)
 
 
 def _one(dataset: Dataset, expectation: Expectation, scope: dict[str, str], outcome: Outcome) -> CheckResult:
@@ -277,7 +250,7 @@ def _one(dataset: Dataset, expectation: Expectation, scope: dict[str, str], outc
     )
 
 
-def _suite(dataset: Dataset, suite: Any, scope: dict[str, str], outcomes: list[Outcome]) -> CheckResult:
+def _suite(dataset: Dataset, suite: Suite, scope: dict[str, str], outcomes: list[Outcome]) -> CheckResult:
     """Sum a suite up. One expectation without an answer leaves the suite without one: the rest may not pass for the whole."""
     names = [expectation_id(one) for one in suite.expectations]
     answered = [outcome for outcome in outcomes if outcome.problem is None]

@@ -1,24 +1,27 @@
-"""Robustness (A.6.2.4): how the model's answers hold when its input is disturbed, reordered, repeated or given row by row.
+"""Robustness (A.6.2.4): how the model's answers hold when its input is disturbed, damaged, reordered, or searched for a flaw.
 
-Statistical testing in the sense of ISO/IEC TR 24029-1, which is written for neural networks; for other models it is an analogy.
-Refused (the model says no to the input), crashed and silently wrong answers are told apart. Every number is conditional on
-five seeds; intervals are over rows, paired: the same rows undisturbed and disturbed.
+Everything is learned from predictions alone. That is statistical testing in the sense of ISO/IEC TR 24029-1, which is written
+for neural networks; for other models it is an analogy. Refused (the model says no to the input), crashed and silently wrong
+answers are told apart. Every number is conditional on the seeds it names; intervals are over rows, paired: the same rows
+undisturbed and disturbed. No norm says what is robust enough: bounds come from the system's own objectives.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aims_mlflow.errors import CannotMeasure, nearest
-from aims_mlflow.evidence import CheckResult, Measure, Problem
-from aims_mlflow.intervals import wilson
-from aims_mlflow.measuring import asking, resampling
-from aims_mlflow.measuring.perturbations import PERTURBATIONS, changed_cells
-from aims_mlflow.measuring.score_intervals import area_influence
-from aims_mlflow.measuring.trials import Outcome, Trial, differs, on_trial, stacked
+from aims_mlflow.evidence import CheckResult, Coverage, Measure, Problem
+from aims_mlflow.measuring import asking, damage, searching, steadiness
+from aims_mlflow.measuring.damage import DAMAGES, SEEDS, Damage, Found
+from aims_mlflow.measuring.paired import SCORED_AT_MOST, WORST, Paired
+from aims_mlflow.measuring.perturbations import PERTURBATIONS, Changed, Perturbation
+from aims_mlflow.measuring.sliced import SLICE, sliced
+from aims_mlflow.measuring.steadiness import INVARIANCES
+from aims_mlflow.measuring.trials import SAMPLE_SEED, Copy, DoesNotApply, Reply, Trial, on_trial, stacked
 from aims_mlflow.observation import Observation
 from aims_mlflow.registry import check
 
@@ -27,58 +30,92 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NAME = "robustness"
-SEEDS = 5
-"""Disturbed copies of every row: the least number that the design asks for."""
 
-SINGLE_ROWS = 25
-"""Rows that are asked about one by one."""
+ASKED_AT_MOST = 10_000
+"""Rows that are asked about for one strength of noise or of missing cells, over all seeds: of more than 2,000 rows on trial,
+each is disturbed by some of the five seeds, because another row says more than the same one disturbed again."""
 
-BOOTSTRAP_AT_MOST = 2_000
-"""Rows up to which a mean's interval is bootstrapped; beyond, the normal limit of the same bootstrap."""
+SEARCH = "search"
+SEARCH_STRENGTHS = (0.2,)
+SEARCH_STRONGEST = 10.0
 
-INVARIANCES = ("row_order", "repeat", "batch_of_one")
-"""Changes that must not change any answer: rows in another order, the same call again, one row at a time."""
+FATES = ("rejected_share", "crashed_share", "silent_accept_share")
+SHARES = (*FATES, "changed_share", "silently_wrong_share", f"{WORST}silently_wrong_share", "non_finite_share")
+"""Measures that a model which refuses everything has, too."""
 
-SHARES = ("rejected_share", "crashed_share", "changed_share")
 METRICS = (
-    *("accuracy_drop", "flip_rate", "roc_auc_drop"),
-    *("mean_absolute_error_increase", "mean_absolute_change", "r2_drop"),
+    *("accuracy_drop", "flip_rate", "roc_auc_drop", "calibration_error_increase", "accuracy_retention"),
+    *("mean_absolute_error_increase", "mean_absolute_change", "r2_drop", "max_absolute_change"),
     *SHARES,
+    *(f"{WORST}{name}" for name in ("accuracy_drop", "flip_rate", "mean_absolute_error_increase")),
+    *("accuracy_score", "loss_cvar", "flip_success_share", "median_flip_distance"),
 )
 """What a requirement may ask for. Drops are undisturbed minus disturbed: above zero is worse. Mean absolute ... are for regressions."""
+
+STRENGTHS: Mapping[str, tuple[float, ...]] = {
+    **{name: kind.strengths for name, kind in PERTURBATIONS.items()},
+    **{name: kind.strengths for name, kind in DAMAGES.items()},
+    **dict.fromkeys((*INVARIANCES, SLICE), ()),
+    SEARCH: SEARCH_STRENGTHS,
+}
+"""Every perturbation, with the strengths that are measured without being asked for; none: it has no strength."""
 
 Wanted = tuple[str, float | None]
 
 
+@dataclass
+class Session:
+    """One role's data: the trial, its intervals, and the rows that stayed right under noise, by strength."""
+
+    seen: Observation
+    role: str
+    trial: Trial
+    paired: Paired
+    right: dict[float, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+
+
 @check(NAME, controls=["A.6.2.4"], objectives=["C.2.8"], metrics=METRICS)
 def robustness(seen: Observation) -> Iterator[CheckResult]:
-    """Measure every perturbation at its default strengths and those asked for, on test and the data that requirements name."""
+    """Measure every perturbation at its default strengths and those asked for, on test and the data that requirements name.
+
+    What has nothing to do on these data (no category column, no scores) is left out, and a problem only where it was asked for.
+    """
     for role in asking.roles(seen, NAME):
-        wanted = _wanted(seen, role)
+        session: Session | None = None
+        problem: CannotMeasure | None = None
         try:
             trial = on_trial(seen, role)
-        except CannotMeasure as problem:
-            yield from (_failed(_scope(role, one), problem) for one in wanted)
-            continue
-        for one in wanted:
+            session = Session(seen, role, trial, Paired(trial))
+        except CannotMeasure as raised:
+            problem = raised
+        for wanted in _wanted(seen, role):
             try:
-                yield _measured(trial, role, one)
-            except CannotMeasure as problem:
-                yield _failed(_scope(role, one), problem)
+                if wanted[0] == SLICE and wanted[1] is None:
+                    yield sliced(seen, NAME, _scope(role, wanted), _named(seen, role, wanted))
+                elif session is not None:
+                    yield _measured(session, wanted)
+                elif problem is not None:
+                    raise problem
+            except DoesNotApply as raised:
+                if _named(seen, role, wanted):
+                    yield _failed(_scope(role, wanted), raised)
+            except CannotMeasure as raised:
+                yield _failed(_scope(role, wanted), raised)
+        if session is not None and set(PERTURBATIONS["numeric_noise"].strengths) <= set(session.right):
+            yield _retention(session)
 
 
 def _wanted(seen: Observation, role: str) -> list[Wanted]:
-    """Return (perturbation, strength) of the defaults, then of the requirements."""
-    wanted: list[Wanted] = [(name, strength) for name, kind in PERTURBATIONS.items() for strength in kind.strengths]
-    wanted += [(name, None) for name in INVARIANCES]
+    """Return (perturbation, strength) of the defaults, of the declared unit errors, then of the requirements."""
+    wanted: list[Wanted] = [(name, strength) for name, strengths in STRENGTHS.items() for strength in strengths or (None,)]
+    wanted += [("unit_error", factor) for factors in seen.system.robustness.units.values() for factor in factors]
     for requirement in seen.asked(NAME):
         if (requirement.dataset or asking.DEFAULT_ROLE) != role:
             continue
-        known = requirement.perturbation in PERTURBATIONS
-        if requirement.strength is not None:
+        if requirement.strength is not None:  # a strength alone is asked of what disturbs every cell: elsewhere it means another thing
             names = [requirement.perturbation] if requirement.perturbation else list(PERTURBATIONS)
             wanted += [(name, requirement.strength) for name in names]
-        elif requirement.perturbation and not known:
+        elif requirement.perturbation and requirement.perturbation not in STRENGTHS:
             wanted.append((requirement.perturbation, None))
     return list({tuple(_scope(role, one).items()): one for one in wanted}.values())
 
@@ -88,189 +125,244 @@ def _scope(role: str, wanted: Wanted) -> dict[str, str]:
     return {"dataset": role, "perturbation": name} | ({} if strength is None else {"strength": f"{strength:g}"})
 
 
-def _measured(trial: Trial, role: str, wanted: Wanted) -> CheckResult:
-    name, strength = wanted
+def _named(seen: Observation, role: str, wanted: Wanted) -> tuple[str, ...]:
+    """Return the metrics that requirements ask for which name this perturbation."""
     scope = _scope(role, wanted)
-    if name in INVARIANCES and strength is None:
-        return _result(trial, scope, *_invariant(trial, name), copies=1)
-    kind = PERTURBATIONS.get(name)
-    if kind is None or strength is None:
-        if name in INVARIANCES:
-            raise CannotMeasure(f"perturbation {name!r} has no strength", fix="leave strength out of the requirement")
-        raise CannotMeasure(f"unknown perturbation {name!r}", fix=nearest(name, [*PERTURBATIONS, *INVARIANCES]))
-    if not 0 < strength <= kind.strongest:
+    asked = (r for r in seen.asked(NAME) if r.perturbation and {"dataset": asking.DEFAULT_ROLE, **r.scope}.items() <= scope.items())
+    return tuple(dict.fromkeys(r.metric for r in asked))
+
+
+def _measured(session: Session, wanted: Wanted) -> CheckResult:
+    name, strength = wanted
+    _require_known(name, strength)
+    if name in INVARIANCES:
+        return _steady(session, wanted)
+    if name == SEARCH:
+        return _searched(session, wanted)
+    if name in DAMAGES:
+        return _damaged(session, wanted, damage.find(session.trial, name, strength or 0.0))
+    return _disturbed(session, wanted)
+
+
+def _require_known(name: str, strength: float | None) -> None:
+    """Raise CannotMeasure for a perturbation that nobody knows, or a strength that it cannot have."""
+    if name not in STRENGTHS:
+        raise CannotMeasure(f"unknown perturbation {name!r}", fix=nearest(name, STRENGTHS))
+    usual = STRENGTHS[name]
+    if not usual and strength is not None:
+        raise CannotMeasure(f"perturbation {name!r} has no strength", fix="leave strength out of the requirement")
+    kind: Perturbation | Damage | None = PERTURBATIONS.get(name) or DAMAGES.get(name)
+    strongest = SEARCH_STRONGEST if kind is None else kind.strongest
+    if strength is not None and not 0 < strength <= strongest:
         raise CannotMeasure(
-            f"{name} at strength {strength:g} " + ("changes nothing" if strength == 0 else f"is beyond {kind.strongest:g}"),
-            fix=f"ask for a strength above 0 and at most {kind.strongest:g}, such as {kind.strengths[1]:g}",
+            f"{name} at strength {strength:g} " + ("changes nothing" if strength == 0 else f"is beyond {strongest:g}"),
+            fix=f"ask for a strength above 0 and at most {strongest:g}, such as {usual[min(1, len(usual) - 1)]:g}",
         )
+
+
+# --- noise and missing cells: every cell, five seeds -----------------------------------------------------------------------
+
+
+def _disturbed(session: Session, wanted: Wanted) -> CheckResult:
+    trial, (name, strength) = session.trial, wanted
+    kind, strength = PERTURBATIONS[name], strength or 0.0
     if kind.numeric_only and not trial.spread:
-        raise CannotMeasure(
+        raise DoesNotApply(
             "the model reads no numeric column with any spread, so there is nothing to add noise to", fix="drop the requirement"
         )
-    copies = [partial(kind.copy, name, trial.frame, strength, trial.spread, seed) for seed in range(SEEDS)]
-    cells = SEEDS * trial.n * (len(trial.spread) if kind.numeric_only else trial.frame.shape[1])
-    changed: list[int] = []
-
-    def counted(copy: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-        made = copy()
-        changed.append(changed_cells(trial.frame, made))
-        return made
-
-    outcome = stacked(trial.ask, [partial(counted, copy) for copy in copies], trial.n)
-    if not sum(changed):
+    replies = stacked(trial, seeded_copies(trial, name, kind, strength), _scores_wanted(session, wanted))
+    if not sum(reply.changed for reply in replies):
         raise CannotMeasure(
             f"{name} at strength {strength:g} changed no cell of {trial.n} rows", fix="ask for more strength, or give more rows"
         )
-    measures = [] if outcome.answers is None else _drops(trial, outcome.answers)
-    if outcome.answers is not None and "roc_auc_drop" in asking.metrics(trial.seen, NAME, scope):
-        measures += _area_drop(trial, stacked(trial.score, copies, trial.n))
-    measures.append(_counted("changed_share", sum(changed) / cells, cells))
-    return _result(trial, scope, outcome, measures, copies=SEEDS)
+    answered = all(reply.said is not None for reply in replies)
+    measures = _lost(session, replies) if answered else []
+    if answered and name == "numeric_noise" and trial.labels is not None:
+        session.right[strength] = session.paired.hits(replies)
+    if name == "missing":
+        measures += session.paired.silent(replies)
+    facts = {"seeds": list(range(SEEDS)), "by_seed": session.paired.by(replies, lambda reply: str(reply.copy.seed))}
+    asked = asking.metrics(session.seen, NAME, _scope(session.role, wanted))
+    needed = not asked or bool(set(asked) - set(SHARES))  # that it refuses may be the very thing that was asked
+    return _result(session, wanted, replies, measures, facts=facts, asked=asked, needed=needed, silent_on=not answered)
 
 
-def _result(trial: Trial, scope: dict[str, str], outcome: Outcome, measures: list[Measure], *, copies: int) -> CheckResult:
-    counted = {"rejected_share": outcome.refused / copies, "crashed_share": outcome.crashed / copies}
-    measures = [*measures, *(_counted(name, share, copies) for name, share in counted.items())]
-    asked = asking.metrics(trial.seen, NAME, scope)
-    unmeasured = asking.undefined(asked, measures)
-    notes = [] if trial.n == trial.rows_given else [f"Measured on a seeded sample of {trial.n} of {trial.rows_given} rows."]
-    notes += [f"{m.name} has no value: the model did not answer, or it is not a measure of this task." for m in unmeasured]
-    problem = None
-    if outcome.answers is None and not (asked and set(asked) <= set(SHARES)):  # that it refuses may be the very thing that was asked
-        problem = _refusal(scope["perturbation"], outcome)
-    elif trial.labels is None and any(m.value is None for m in measures):
-        problem = Problem(state="error", reason="the model answers disturbed input with numbers that are not finite", fix="mend the model")
-    return CheckResult(
-        check=NAME,
-        scope=scope,
-        measures=(*measures, *unmeasured),
-        facts={"copies": copies, "rows": trial.n, "spread_from": trial.spread_from, "raised": [*sorted(outcome.raised)]},
-        notes=tuple(notes),
-        subjects=asking.subjects(trial.seen, scope["dataset"]),
-        problem=problem,
-    )
+def seeded_copies(trial: Trial, name: str, kind: Perturbation, strength: float) -> list[Copy]:
+    """Return five copies, one a seed; of many rows each copy has a part, so that every row is in as many copies."""
+    import numpy as np
+
+    def change(seed: int, frame: pd.DataFrame) -> Changed:
+        return kind.changes(name, frame, strength, trial.spread, seed)
+
+    times = min(SEEDS, max(1, ASKED_AT_MOST // trial.n))
+    parts = [None if times == SEEDS else np.flatnonzero((np.arange(trial.n) - seed) % SEEDS < times) for seed in range(SEEDS)]
+    return [Copy(partial(change, seed), rows, seed=seed) for seed, rows in enumerate(parts) if rows is None or len(rows)]
 
 
-def _refusal(name: str, outcome: Outcome) -> Problem:
+def _scores_wanted(session: Session, wanted: Wanted) -> int | None:
+    asked = asking.metrics(session.seen, NAME, _scope(session.role, wanted))
+    return None if "roc_auc_drop" in asked else SCORED_AT_MOST
+
+
+def _lost(session: Session, replies: list[Reply]) -> list[Measure]:
+    return [*session.paired.losses(replies), *session.paired.area_drop(replies), *session.paired.calibration(replies)]
+
+
+def _refusal(name: str, replies: list[Reply]) -> Problem:
     what = {"missing": "missing values", "numeric_noise": "noise on its numbers"}.get(name, f"the same rows under {name}")
-    verb = "crashes on" if outcome.crashed else "rejects"
-    fix = "put an imputer into the pipeline" if name == "missing" else "call predict on such rows yourself"
+    verb = "crashes on" if any(reply.fate == "crashed" for reply in replies) else "rejects"
+    fix = "put an imputer into the pipeline" if name.startswith("missing") else "call predict on such rows yourself"
+    raised = ", ".join(sorted({reply.raised for reply in replies if reply.raised}))
     return Problem(
         state="error",
-        reason=f"the model {verb} {what} ({', '.join(sorted(outcome.raised))}), so its answers cannot be compared",
+        reason=f"the model {verb} {what} ({raised}), so its answers cannot be compared",
         fix=f"{fix}; where a refusal is the right answer, ask for rejected_share at this strength instead, or record a waiver",
     )
 
 
-def _drops(trial: Trial, answers: np.ndarray) -> list[Measure]:
-    """Return the measures of disturbed answers (copies, n) against the undisturbed ones, paired by row."""
+# --- damage to one column at a time ----------------------------------------------------------------------------------------
+
+
+def _damaged(session: Session, wanted: Wanted, found: Found) -> CheckResult:
+    name, paired = wanted[0], session.paired
+    replies = stacked(session.trial, damage.copies_of(session.trial, found), _scores_wanted(session, wanted))
+    replies = [reply for reply in replies if reply.changed]
+    if not replies:
+        raise DoesNotApply(f"{name} changed no cell of {session.trial.n} rows", fix="drop the requirement")
+    answered = sum(reply.said is not None for reply in replies)
+    measures = [*_lost(session, replies), *paired.silent(replies), *paired.worst(replies)]
+    columns = paired.by(replies, lambda reply: reply.copy.group)
+    kinds = f"{DAMAGES[name].of}s"
+    seeds = sorted({reply.copy.seed for reply in replies if reply.copy.seed is not None})
+    facts = {
+        "seeds": seeds,
+        "by_column": columns,
+        "damaged": len(columns),
+        "could_be_damaged": found.candidates,
+        "rows_a_copy": len(replies[0].rows),
+    }
+    notes = [f"The mean over {len(columns)} {kinds}, each damaged on rows of its own; worst_column_ is the worst of them."]
+    if len(columns) < found.candidates:
+        notes.append(f"A seeded choice: {len(columns)} of {found.candidates} {kinds}.")
+    if 0 < answered < len(replies):
+        notes.append(f"{len(replies) - answered} of {len(replies)} copies got no answer: what is lost is over the others.")
+    asked = _named(session.seen, session.role, wanted)
+    coverage = Coverage(asked=found.declared, evaluated=tuple(one for one in found.declared if one not in found.absent))
+    needed = bool(set(asked) - set(SHARES))  # to refuse what is damaged is no fault
+    return _result(
+        session,
+        wanted,
+        replies,
+        measures,
+        facts=facts,
+        notes=notes,
+        asked=asked,
+        needed=needed,
+        silent_on=not answered,
+        coverage=coverage,
+    )
+
+
+# --- what must not change anything, the search, and what noise leaves ------------------------------------------------------
+
+
+def _steady(session: Session, wanted: Wanted) -> CheckResult:
+    name, named = wanted[0], _named(session.seen, session.role, wanted)
+    if session.trial.n == 1 and name in ("row_order", "batch_of_one"):
+        raise CannotMeasure("a single row has no order, and is a batch of one as it is", fix="give more rows")
+    # The same rows have the same scores: they are asked for again only where somebody wants to know.
+    scored = name not in ("row_order", "repeat") or {"max_absolute_change", "calibration_error_increase"} & set(named)
+    replies = steadiness.asked(session.trial, name, SCORED_AT_MOST if scored else 0)
+    measures = [*steadiness.counts(session.paired, replies[0]), *session.paired.calibration(replies)]
+    always = name in ("row_order", "repeat", "batch_of_one")  # the others may be refused: a model may insist on a type
+    asked = asking.metrics(session.seen, NAME, _scope(session.role, wanted)) if always else named
+    needed = bool(set(asked) - set(SHARES)) or (always and not asked)
+    return _result(session, wanted, replies, measures, asked=asked, needed=needed, silent_on=replies[0].said is None)
+
+
+def _searched(session: Session, wanted: Wanted) -> CheckResult:
+    named = _named(session.seen, session.role, wanted)
+    try:
+        measures, facts = searching.search(session.trial, wanted[1] or 0.0, session.seen.system.robustness.queries)
+    except DoesNotApply:
+        raise
+    except CannotMeasure as problem:  # nobody asked: then it is worth a note, and no answer to what was asked
+        if named:
+            raise
+        return _result(session, wanted, [], [], notes=[f"No search: {problem.what}."], asked=())
+    none = f"None found in {facts['queries']:,} queries: a longer or another search may find some."
+    some = f"{facts['flips']} of {facts['rows_tried']} rows flipped in {facts['queries']:,} queries; a longer search can only find more."
+    notes = [some if facts["flips"] else none]
+    return _result(session, wanted, [], measures, facts=facts, notes=notes, asked=named)
+
+
+def _retention(session: Session) -> CheckResult:
+    """Return the share of the undisturbed accuracy that is kept over all strengths of noise: the area under S_d / S_0."""
     import numpy as np
 
-    if trial.labels is not None:
-        hit = (trial.clean == trial.y_true).astype(float)
-        lost = hit - (answers == trial.y_true).mean(axis=0)
-        return [_mean("accuracy_drop", lost, -1.0), _mean("flip_rate", (answers != trial.clean).mean(axis=0), 0.0)]
-    if not np.isfinite(answers).all():
-        return [Measure(name=name, value=None, n=trial.n) for name in ("mean_absolute_error_increase", "mean_absolute_change", "r2_drop")]
-    grown = abs(trial.y_true - answers).mean(axis=0) - abs(trial.y_true - trial.clean)
-    moved = abs(answers - trial.clean).mean(axis=0)
-    return [_mean("mean_absolute_error_increase", grown), _mean("mean_absolute_change", moved), _r2_drop(trial, answers)]
+    trial, usual = session.trial, sorted(PERTURBATIONS["numeric_noise"].strengths)
+    rows, _ = session.right[usual[0]]
+    before = (trial.clean[rows] == trial.y_true[rows]).astype(float)
+    kept = np.array([before, *(session.right[strength][1] for strength in usual)])
+    area = np.trapezoid(kept, [0.0, *usual], axis=0) / usual[-1]
+    measures = [session.paired.ratio("accuracy_retention", area, before)] if before.any() else []
+    wanted: Wanted = ("numeric_noise", None)
+    asked = [m for m in _named(session.seen, session.role, wanted) if m == "accuracy_retention"]
+    return _result(session, wanted, [], measures, facts={"strengths": usual}, asked=tuple(asked))
 
 
-def _mean(name: str, rows: np.ndarray, least: float | None = None) -> Measure:
-    """Return the mean of a per-row quantity (n,) with its interval over rows; ``least`` to 1 is its range, where it has one.
+# --- the result ------------------------------------------------------------------------------------------------------------
 
-    Where all rows are alike the bootstrap has no width. Then the share of rows that could be otherwise has Wilson's upper end
-    for none of n, and the interval is what such rows could at most do.
+
+def _result(
+    session: Session,
+    wanted: Wanted,
+    replies: list[Reply],
+    measures: list[Measure],
+    *,
+    facts: Mapping[str, Any] | None = None,
+    notes: list[str] | None = None,
+    asked: tuple[str, ...],
+    needed: bool = False,
+    silent_on: bool = False,
+    coverage: Coverage | None = None,
+) -> CheckResult:
+    """Return the result with how many copies were refused and crashed, what was asked and has no value, and how it was sampled.
+
+    ``needed``: that there are no answers (``silent_on``), or none that are numbers, is a problem.
     """
-    n, value = len(rows), float(rows.mean())
-    if rows.min() == rows.max():
-        if least is None:
-            return Measure(name=name, value=value, n=n)
-        other = wilson(0, n)[1]
-        low, high = value - other * (value - least), value + other * (1 - value)
-        return Measure(name=name, value=value, ci_low=low, ci_high=high, ci_method="wilson, no row was different", n=n)
-    if n <= BOOTSTRAP_AT_MOST:
-        ends = resampling.bootstrap({name: resampling.mean_of(rows)}, n)[name]
-        return _with(name, value, ends, f"paired {resampling.method(n)}", n)
-    half = 1.959963984540054 * float(rows.std(ddof=1)) / math.sqrt(n)
-    return _with(name, value, (value - half, value + half), "paired normal", n)
+    trial = session.trial
+    if replies:
+        counted = {fate: sum(reply.fate == fate for reply in replies) / len(replies) for fate in ("rejected", "crashed")}
+        measures = [*measures, *(_counted(f"{fate}_share", share, len(replies)) for fate, share in counted.items())]
+        touched = sum(reply.touched for reply in replies)
+        measures += [_counted("changed_share", sum(r.changed for r in replies) / touched, touched)] if touched else []
+    unmeasured = asking.undefined(asked, measures)
+    notes = [*([] if trial.n == trial.rows_given else [_sampled(trial)]), *(notes or ())]
+    notes += [f"{m.name} has no value: the model did not answer, or it is not a measure of this task." for m in unmeasured]
+    problem = None
+    if needed and silent_on:
+        problem = _refusal(wanted[0], replies)
+    elif needed and trial.labels is None and any(m.value is None for m in measures):
+        problem = Problem(state="error", reason="the model answers disturbed input with numbers that are not finite", fix="mend the model")
+    said: dict[str, Any] = {"rows": trial.n, "rows_given": trial.rows_given, "sample_seed": SAMPLE_SEED}
+    if replies:
+        said |= {"copies": len(replies), "asked": sum(len(reply.rows) for reply in replies)}
+        said |= {"spread_from": trial.reference_role, "raised": sorted({reply.raised for reply in replies if reply.raised})}
+    return CheckResult(
+        check=NAME,
+        scope=_scope(session.role, wanted),
+        measures=(*measures, *unmeasured),
+        facts={**said, **(facts or {})},
+        notes=tuple(notes),
+        coverage=coverage or Coverage(),
+        subjects=asking.subjects(session.seen, session.role),
+        problem=problem,
+    )
 
 
-def _r2_drop(trial: Trial, answers: np.ndarray) -> Measure:
-    import numpy as np
-
-    centred = trial.y_true - trial.y_true.mean()
-    if not (centred != 0).any():
-        return Measure(name="r2_drop", value=None, n=trial.n)
-    grown = ((trial.y_true - answers) ** 2).mean(axis=0) - (trial.y_true - trial.clean) ** 2
-
-    def statistic(weights: np.ndarray) -> np.ndarray:
-        spread = weights @ centred**2 - (weights @ centred) ** 2 / weights.sum(axis=1)
-        return np.asarray(weights @ grown / spread)
-
-    value = float(grown.sum() / (centred**2).sum())
-    ends = resampling.bootstrap({"r2_drop": statistic}, trial.n)["r2_drop"]
-    return _with("r2_drop", value, ends, f"paired {resampling.method(trial.n)}", trial.n)
-
-
-def _area_drop(trial: Trial, scored: Outcome) -> list[Measure]:
-    """Return how much area under the ROC curve is lost; the interval from DeLong's placements, paired by row."""
-    import numpy as np
-
-    positive = trial.y_true == 1
-    if scored.answers is None or positive.all() or not positive.any():
-        return []
-    area, influence = area_influence(positive, trial.score(trial.frame))
-    parts = [area_influence(positive, row) for row in scored.answers]
-    value = area - float(np.mean([a for a, _ in parts]))
-    spread = influence - np.mean([i for _, i in parts], axis=0)
-    half = 1.959963984540054 * math.sqrt(float((spread**2).sum())) / trial.n
-    return [_with("roc_auc_drop", value, (value - half, value + half) if half > 0 else None, "paired delong", trial.n)]
-
-
-def _with(name: str, value: float, ends: tuple[float, float] | None, method: str, n: int) -> Measure:
-    if ends is None:
-        return Measure(name=name, value=value, n=n)
-    return Measure(name=name, value=value, ci_low=ends[0], ci_high=ends[1], ci_method=method, n=n)
-
-
-def _invariant(trial: Trial, name: str) -> tuple[Outcome, list[Measure]]:
-    """Return what became of the answers under a change that must not change them: full counts over the rows asked."""
-    import numpy as np
-
-    random = np.random.default_rng(0)
-    if name == "batch_of_one":
-        rows = np.sort(random.choice(trial.n, min(SINGLE_ROWS, trial.n), replace=False))
-        outcome = _one_by_one(trial, rows)
-    else:
-        rows = random.permutation(trial.n) if name == "row_order" else np.arange(trial.n)
-        outcome = stacked(trial.ask, [lambda: _taken(trial.frame, rows)], trial.n)
-    if outcome.answers is None:
-        return outcome, []
-    answers, clean, y_true = outcome.answers[0], trial.clean[rows], trial.y_true[rows]
-    flipped = _counted("flip_rate", float(differs(trial, answers, clean).mean()), len(rows))
-    if trial.labels is not None:
-        lost = float((clean == y_true).mean() - (answers == y_true).mean())
-        return outcome, [flipped, _counted("accuracy_drop", lost, len(rows))]
-    if not np.isfinite(answers).all():
-        return outcome, [flipped, Measure(name="mean_absolute_error_increase", value=None, n=len(rows))]
-    grown = float((abs(y_true - answers) - abs(y_true - clean)).mean())
-    return outcome, [flipped, _counted("mean_absolute_error_increase", grown, len(rows))]
-
-
-def _one_by_one(trial: Trial, rows: np.ndarray) -> Outcome:
-    import numpy as np
-
-    asked = [stacked(trial.ask, [partial(_taken, trial.frame, rows[at : at + 1])], 1) for at in range(len(rows))]
-    raised = {name for one in asked for name in one.raised}
-    answers = [one.answers[0, 0] for one in asked if one.answers is not None]
-    complete = np.array([answers]) if len(answers) == len(rows) else None
-    return Outcome(complete, int(any(one.refused for one in asked)), int(any(one.crashed for one in asked)), raised)
-
-
-def _taken(frame: pd.DataFrame, rows: np.ndarray) -> pd.DataFrame:
-    return frame.iloc[rows].reset_index(drop=True)
+def _sampled(trial: Trial) -> str:
+    return f"Measured on a seeded sample of {trial.n} of {trial.rows_given} rows."
 
 
 def _counted(name: str, value: float, n: int) -> Measure:
@@ -278,5 +370,4 @@ def _counted(name: str, value: float, n: int) -> Measure:
 
 
 def _failed(scope: dict[str, str], problem: CannotMeasure) -> CheckResult:
-    reason = f"{problem.what} ({problem.where})" if problem.where else problem.what
-    return CheckResult(check=NAME, scope=scope, problem=Problem(state=problem.state, reason=reason, fix=problem.fix))
+    return CheckResult(check=NAME, scope=scope, problem=Problem.of(problem))

@@ -63,13 +63,16 @@ class TrackedRun:
             ),
         )
 
-    def preparation(self, *steps: str) -> None:
-        """Give the steps from raw data to model input that the model itself does not hold, in their order, in words."""
-        self._tell("take the preparation steps", lambda recorder: recorder.preparation(*steps))
+    def preparation(self, *words: str, before: pd.DataFrame | None = None, after: pd.DataFrame | None = None) -> None:
+        """Give the steps from raw data to model input that the model itself does not hold, in their order, in words.
 
-    def parent(self, uri: str) -> None:
-        """Give the URI of a model that this one is made from (fine-tuned, distilled)."""
-        self._tell("take the parent model", lambda recorder: recorder.parent(uri))
+        With the frames ``before`` and ``after`` (of one step), their digests and the number of dropped rows are kept, no value.
+        """
+        self._tell("take the preparation steps", lambda recorder: recorder.preparation(*words, before=before, after=after))
+
+    def parent(self, uri: str, relation: str = "tuned from") -> None:
+        """Give the URI of a model that this one is made from, and how (tuned from, base model, distilled from)."""
+        self._tell("take the parent model", lambda recorder: recorder.parent(uri, relation))
 
     def _tell(self, step: str, do: Callable[[Recorder], None]) -> None:
         recorder = self._recorder

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping
 from contextvars import Token
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from aims_mlflow.errors import ConfigurationError
 from aims_mlflow.hooks import preloading
 from aims_mlflow.hooks.context import TrackedRun, current
 from aims_mlflow.system import System
+from aims_mlflow.system_file import load_system
 
 if TYPE_CHECKING:
     from aims_mlflow.recorder import Recorder
@@ -159,7 +163,7 @@ class Live:
         try:
             store.require()
             active = fluent.active_run_id() if may_join else ""
-            if active and _claim(active):
+            if active and claim(active):
                 store.log(active, tags=tags)
                 return active, True
             if own_thread and not (function is not None and fluent.names_start_run(function)):
@@ -168,7 +172,7 @@ class Live:
                 except Exception as error:
                     log.warning("aims could not make its run MLflow's active run: %s: %s", type(error).__name__, error)
             run_id = store.create_run(self._settings.experiment, self._settings.run_name, {**tags, **self._parent(active)})
-            _claim(run_id)
+            claim(run_id)
             return run_id, False
         except Exception as error:
             log.warning("%s", error if isinstance(error, AimsError) else f"MLflow could not start a run: {type(error).__name__}")
@@ -180,7 +184,7 @@ class Live:
         experiment = self._settings.experiment
         run_id = fluent.start(store.experiment(experiment) if experiment else None, self._settings.run_name, {**tags, **self._parent("")})
         self._on_stack = run_id
-        _claim(run_id)
+        claim(run_id)
         return run_id
 
     def _parent(self, active: str) -> dict[str, str]:
@@ -190,10 +194,31 @@ class Live:
         return {"mlflow.parentRunId": parent} if parent else {}
 
 
-def _claim(run_id: str) -> bool:
-    """Whether no tracked run of this process had this MLflow run yet; from now on, one has."""
+def claim(run_id: str) -> bool:
+    """Whether no recorder of this process had this MLflow run yet; from now on, one has."""
     with _claiming:
         if run_id in _claimed:
             return False
         _claimed.add(run_id)
         return True
+
+
+def is_claimed(run_id: str) -> bool:
+    """Whether some recorder of this process has this MLflow run."""
+    with _claiming:
+        return run_id in _claimed
+
+
+def configured(system: str | os.PathLike[str] | System) -> System:
+    """Return the system that a way in is given, by itself or by its file.
+
+    Raises:
+        ConfigurationError: the system file cannot be used, or AIMS_SIGNING_KEY names no file.
+    """
+    declared = system if isinstance(system, System) else load_system(system)
+    key = os.environ.get("AIMS_SIGNING_KEY")
+    if key and not Path(key).expanduser().is_file():
+        raise ConfigurationError(
+            "AIMS_SIGNING_KEY names no file", where=key, fix="set it to your PEM key, or unset it to use a development key"
+        )
+    return declared

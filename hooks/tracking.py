@@ -14,15 +14,13 @@ import os
 import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping
 from contextvars import ContextVar, copy_context
-from pathlib import Path
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar, cast, final
 
 from aims_mlflow.errors import ConfigurationError, UnknownNameError
 from aims_mlflow.hooks.context import TrackedRun
-from aims_mlflow.hooks.lifecycle import Live, Settings
+from aims_mlflow.hooks.lifecycle import Live, Settings, configured
 from aims_mlflow.system import ROLES, System
-from aims_mlflow.system_file import load_system
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -58,15 +56,10 @@ def track(
     Raises:
         ConfigurationError: the system file cannot be used, a role or argument does not exist, or AIMS_SIGNING_KEY names no file.
     """
-    declared = system if isinstance(system, System) else load_system(system)
+    declared = configured(system)
     for role in roles or {}:
         if role not in ROLES:
             raise UnknownNameError.among("data role", role, ROLES, where="track(roles=…)")
-    key = os.environ.get("AIMS_SIGNING_KEY")
-    if key and not Path(key).expanduser().is_file():
-        raise ConfigurationError(
-            "AIMS_SIGNING_KEY names no file", where=key, fix="set it to your PEM key, or unset it to use a development key"
-        )
     chosen = dict(declared.data.roles) if roles is None else dict(roles)
     return Tracker(Settings(declared, register, experiment, run_name, {str(r): a for r, a in chosen.items()}), roles is not None)
 

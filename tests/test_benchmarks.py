@@ -6,8 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 ROWS = {"fingerprint": 2, "groups": 1, "resampling": 1, "quality": 1, "robustness": 1, "imports": 1, "track": 1}
+SIMULATED = {
+    "coverage": ("wilson", "newcombe", "mover", "tango", "delong", "bootstrap", "welch", "roc_auc_score_gain", "distance"),
+    "error_rates": ("demographic_parity_ratio", "equalized_odds_difference", "accuracy_score", "roc_auc_score"),
+}
 
 
 def test_both_ways_come_to_the_same_numbers(tmp_path: Path) -> None:
@@ -36,6 +42,34 @@ def test_the_command_prints_a_table() -> None:
     assert "`import mlflow`" in row
 
 
+@pytest.mark.parametrize("name", SIMULATED)
+def test_what_is_simulated_is_printed_as_a_table_of_its_own(name: str) -> None:
+    ran = subprocess.run([sys.executable, "-m", "benchmarks", name, "--quick"], cwd=ROOT, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    head, rule, *lines = ran.stdout.splitlines()
+    table, told = lines[: lines.index("")], lines[lines.index("") + 1 :]
+    assert {line.count("|") for line in (head, rule, *table)} == {head.count("|")}
+    assert all(words in "\n".join(table) for words in SIMULATED[name])
+    assert told
+
+
+def test_a_simulation_says_what_misses_the_target_and_what_is_wider_than_need_be() -> None:
+    code = (
+        "from benchmarks.coverage import Cell, Row, line, simulated\n"
+        "from benchmarks.experiments import Experiment\n"
+        "sample = {'m': ((1.0, 2.0), 'x'), 'u': (None, '')}\n"
+        "never = Experiment('w', lambda world, n, random: sample, lambda _: {'m': 3.0, 'u': 0.0}, (0.5,))\n"
+        "for row in simulated(never, 50, (0.5,), 30): print(line(row))\n"
+        "print(line(Row('m', 'x', 50, {0.1: Cell(0.0, 0.0, 0.0, 100), 0.5: Cell(0.02, 0.03, 0.25, 100)})))\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    never, none, mixed = ran.stdout.splitlines()
+    assert never == "| m, w | x | 50 | 0.5: **0.0** | 0.0 / 100.0 | 0.2 | missed |"
+    assert "(100 % without)" in none
+    assert mixed == "| m | x | 50 | 0.1: 100.0; 0.5: 95.0 (25 % without) | 0.0 / 0.0; 2.0 / 3.0 | 2.5 | wider than need be: 0.1 |"
+
+
 def test_the_command_refuses_what_it_does_not_know_and_medians_of_too_few() -> None:
     for arguments, words in ((["speed"], "unknown row"), (["imports", "--times", "1"], "at least 3")):
         ran = subprocess.run([sys.executable, "-m", "benchmarks", *arguments], cwd=ROOT, capture_output=True, text=True)
@@ -56,3 +90,4 @@ def test_every_module_of_a_row_is_known() -> None:
     finally:
         sys.path.remove(str(ROOT))
     assert set(module.NAMES) == set(ROWS)
+    assert set(module.SIMULATED) == set(SIMULATED)

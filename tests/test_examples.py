@@ -1,4 +1,4 @@
-"""The examples, run as a newcomer runs them: three scripts in a folder of their own, under version control."""
+"""The examples, run as a newcomer runs them: scripts in a folder of their own, under version control."""
 
 from __future__ import annotations
 
@@ -46,6 +46,13 @@ def test_train_promote_and_summarise(folder: Path) -> None:
     summarised = run(folder, "03_summarise.py")
     assert summarised.returncode == 0, summarised.stderr
     assert (folder / "record.html").exists()
+
+
+def test_without_the_decorator(folder: Path) -> None:
+    logged = run(folder, "04_without_the_decorator.py")
+    assert logged.returncode == 0, logged.stderr
+    assert "beyond training" in logged.stderr
+    assert "under aims/" in logged.stdout
 
 
 @pytest.mark.parametrize("script", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)

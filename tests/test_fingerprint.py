@@ -178,7 +178,14 @@ def test_mixed_cells_are_told_apart_by_type() -> None:
     assert len({digest_of(pd.Series(cells, dtype=object)) for cells in columns}) == len(columns)
 
 
-@pytest.mark.parametrize("cell", [object(), {1, 2}, lambda: None, 1j])
+def knot() -> list[Any]:
+    """Return a list that holds itself: Arrow ends the process over one."""
+    one: list[Any] = []
+    one.append(one)
+    return one
+
+
+@pytest.mark.parametrize("cell", [object(), {1, 2}, lambda: None, 1j, knot()], ids=["object", "set", "function", "complex", "knot"])
 def test_cells_without_bytes_of_their_own_are_refused(cell: Any) -> None:
     column = pd.Series([cell, cell], dtype=complex if isinstance(cell, complex) else object)
     with pytest.raises(CannotMeasure, match=r"column 'c' .* Fix: .*astype"):
@@ -192,6 +199,7 @@ def test_cells_without_bytes_of_their_own_are_refused(cell: Any) -> None:
         (pd.DataFrame([[1, 2]], columns=["a", 7]), "1 of 2 column names are not strings"),
         (pd.DataFrame([[1, 2]]), "2 of 2 column names are not strings"),
         (pd.DataFrame([[1, 2]], columns=pd.MultiIndex.from_tuples([("a", "b"), ("a", "c")])), "not strings"),
+        (pd.DataFrame([[1, 2]], columns=pd.Index(["a", "\ud800"], dtype=object)), "1 of 2 column names cannot be written"),
         (np.zeros((2, 2)), "numpy.ndarray, not a pandas DataFrame"),
     ],
 )

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import brentq
-from scipy.stats import beta
+from scipy.stats import beta, skew, ttest_1samp
+from scipy.stats import t as student
 from sklearn.metrics import roc_auc_score
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
@@ -26,6 +27,8 @@ from aims_mlflow.intervals import (
     one_sided,
     paired_bootstrap,
     ratio_below_p,
+    skewed_mean,
+    tango_difference,
     wilson,
 )
 
@@ -174,8 +177,9 @@ def test_delong_point_is_sklearn_and_variance_is_the_textbook(seed, m, n, distin
     variance = kernel.mean(1).var(ddof=1) / m + kernel.mean(0).var(ddof=1) / n
     if variance > 1e-12 and 0 < auc < 1:
         logit, error = math.log(auc / (1 - auc)), math.sqrt(variance) / (auc * (1 - auc))
-        assert low == pytest.approx(1 / (1 + math.exp(-(logit - 1.959963984540054 * error))), abs=1e-9)
-        assert high == pytest.approx(1 / (1 + math.exp(-(logit + 1.959963984540054 * error))), abs=1e-9)
+        quantile = student.ppf(0.975, min(m, n) - 1)
+        assert low == pytest.approx(1 / (1 + math.exp(-(logit - quantile * error))), abs=1e-9)
+        assert high == pytest.approx(1 / (1 + math.exp(-(logit + quantile * error))), abs=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -202,6 +206,35 @@ def test_delong_refuses_what_has_no_area(truth, score):
 def test_one_positive_alone_says_nothing_on_its_spread():
     auc, low, high = delong([0, 0, 0, 1], [1, 2, 4, 3])
     assert (auc, low, high) == (pytest.approx(2 / 3), 0.0, 1.0)
+
+
+@given(st.integers(0, 10_000), st.integers(3, 60), st.sampled_from(LEVELS))
+@settings(max_examples=40, deadline=None)
+def test_a_skewed_mean_has_ends_at_which_halls_statistic_is_students_quantile(seed, n, level):
+    """Hall (1992, J. R. Statist. Soc. B 54, 221-228): T + g T^2 / 3 + g^2 T^3 / 27 + g / 6 with g = skewness / sqrt(n)."""
+    rows = np.random.default_rng(seed).exponential(size=n)
+    low, high = skewed_mean(rows, level)
+    g, quantile = skew(rows) / math.sqrt(n), student.ppf((1 + level) / 2, n - 1)
+    for end, sign in ((low, 1), (high, -1)):
+        t = (rows.mean() - end) / (rows.std(ddof=1) / math.sqrt(n))
+        if end not in (rows.mean(),):
+            assert t + g * t**2 / 3 + g**2 * t**3 / 27 + g / 6 == pytest.approx(sign * quantile, rel=1e-6)
+    assert low <= rows.mean() <= high
+
+
+def test_a_mean_of_even_rows_has_students_interval_and_one_of_equal_rows_has_none():
+    rows = np.array([-3.0, -1, 0, 1, 3])
+    assert skewed_mean(rows) == pytest.approx(tuple(ttest_1samp(rows, 0).confidence_interval(0.95)))
+    for none in ([2.0, 2, 2], [1.0], [], [0.1] * 9):
+        assert skewed_mean(none) is None
+
+
+def test_a_tail_to_the_right_opens_the_upper_end():
+    rows = np.r_[np.zeros(48), 1.0, 3.0]
+    plain = ttest_1samp(rows, 0).confidence_interval(0.95)
+    low, high = skewed_mean(rows)
+    assert high > 1.3 * plain.high
+    assert low > plain.low
 
 
 def test_paired_bootstrap_is_seeded_pairs_rows_and_says_when_it_cannot_tell():
@@ -248,3 +281,34 @@ def test_a_share_beyond_one_is_refused(bad):
     assert wilson(0, 0) == (0.0, 1.0)
     with pytest.raises(ValueError, match="level"):
         intervals.wilson(1, 2, 1.0)
+
+
+def test_tangos_interval_inverts_his_score_test() -> None:
+    for won, lost, n in ((26, 7, 91), (1, 2, 16), (5, 1, 43), (40, 40, 200)):
+        low, high = tango_difference(won, lost, n)
+        assert low < (won - lost) / n < high
+        swapped = tango_difference(lost, won, n)
+        assert swapped == pytest.approx((-high, -low), abs=1e-9)
+        for end in (low, high):  # at the ends the score statistic, with the nuisance share at its most likely, is the normal quantile
+            shares = [(s, s + end) for s in np.linspace(max(0.0, -end), (1 - end) / 2, 200_001)[1:-1]]
+            lost_share, won_share = np.array(shares).T
+            likelihood = lost * np.log(lost_share) + won * np.log(won_share) + (n - won - lost) * np.log1p(-lost_share - won_share)
+            best = lost_share[np.argmax(likelihood)]
+            statistic = (won - lost - n * end) / np.sqrt(n * (2 * best + end * (1 - end)))
+            assert abs(statistic) == pytest.approx(1.959964, abs=2e-3)
+
+
+def test_tangos_interval_without_a_discordant_pair_is_wilsons_on_both_sides() -> None:
+    low, high = tango_difference(0, 0, 150)
+    assert (-low, high) == pytest.approx((wilson(0, 150)[1],) * 2, abs=1e-9)
+    assert tango_difference(0, 0, 0) == (-1.0, 1.0)
+    with pytest.raises(ValueError, match="among the 3 pairs"):
+        tango_difference(2, 2, 3)
+
+
+@pytest.mark.parametrize(("n", "shares"), [(50, (0.02, 0.02)), (50, (0.3, 0.1)), (200, (0.1, 0.05))])
+def test_tangos_interval_covers(n: int, shares: tuple[float, float]) -> None:
+    draws = np.random.default_rng(0).multinomial(n, [*shares, 1 - sum(shares)], 1500)
+    ends = [tango_difference(int(won), int(lost), n) for won, lost, _ in draws]
+    covered = np.mean([low <= shares[0] - shares[1] <= high for low, high in ends])
+    assert 0.93 <= covered <= 0.995

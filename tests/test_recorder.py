@@ -83,62 +83,6 @@ def test_everything_on_real_data(store: Store, declared: System, fitted: Any) ->
     assert states == {control: run.tags[f"aims.{control}"] for control in states}
 
 
-CANARIES = ("Canary Quokkason", "quokka-category", "90909131", "1907-03-29")
-
-
-def planted(frame: Any) -> Any:
-    """Return a copy with a name, a rare category, a number and a date that stand nowhere else."""
-    import pandas as pd
-
-    frame = frame.copy()
-    frame["applicant"] = [f"Canary Quokkason {i}" for i in range(len(frame))]
-    frame["born"] = pd.Timestamp("1980-01-01")
-    frame.loc[3, "born"] = pd.Timestamp("1907-03-29")
-    frame.loc[5, "purpose"] = "quokka-category"
-    frame.loc[7, "credit_amount"] = 90909131
-    frame.loc[9, "duration_in_month"] = 90909131  # breaks an expectation, whose report would quote it
-    frame.loc[11, "sex"] = "quokka-category"  # a group of one
-    return frame
-
-
-def written(folder: Path) -> Iterator[tuple[Path, bytes]]:
-    """Yield every file that was written, signed payloads decoded too.
-
-    Left out is the file of the user's own estimator: a one-hot encoder carries the categories it was fitted on, and a
-    model without them could not predict.
-    """
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        if path.suffix in (".skops", ".pkl"):
-            continue
-        content = path.read_bytes()
-        yield path, content
-        if path.name.endswith(".dsse.json"):
-            yield path, base64.b64decode(json.loads(content)["payload"])
-
-
-@pytest.mark.parametrize("offline", [False, True], ids=["sent", "kept in the spool"])
-def test_no_value_of_the_data_is_in_any_byte(offline: bool, store: Store, declared: System, fitted: Any, tmp_path: Path) -> None:
-    from sklearn.base import clone
-
-    train, test = planted(fitted.train), planted(fitted.test)
-    used = list(fitted.pipeline.feature_names_in_)
-    pipeline = clone(fitted.pipeline).fit(train[used], train["credit_risk"])
-    recording = Recorder(declared, store=Store("http://127.0.0.1:9")) if offline else recorder(store, declared, register="credit")
-    recording.data(train, "train")
-    recording.data(test, "test")
-    assert recording.finish(pipeline) is not None
-    assert len(spool.pending()) == offline
-    folder = home() if offline else tmp_path
-    looked_at = list(written(folder)) + list(written(home()))
-    for entry in spool.pending():
-        looked_at.append((entry.folder, base64.b64decode(json.loads(entry.read().files[BUNDLE_PATH])["payload"])))
-    assert any(b"drifted_columns_share" in content for _, content in looked_at)  # the evidence is among what is looked at
-    for path, content in looked_at:
-        for canary in CANARIES:
-            assert canary.encode() not in content, f"{canary} in {path}"
-            assert canary.encode("utf-16-le") not in content, f"{canary} in {path}"
-
-
 # What it is told
 
 

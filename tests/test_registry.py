@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -150,6 +152,110 @@ def test_nonsense_becomes_an_error(made: Any, said: str) -> None:
     assert result.measures == ()
 
 
+def constructed(**parts: Any) -> CheckResult:
+    """Return a result of the check "one" that nobody has validated."""
+    return CheckResult.model_construct(**{**CheckResult(check="one").__dict__, **parts})
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        constructed(measures=("high", 3)),
+        constructed(measures=(Measure.model_construct(name="rows", value="many"),)),
+        constructed(measures=(Measure.model_construct(name="rows", value=float("nan")),)),
+        constructed(facts={"when": object()}),
+        constructed(facts={"share": float("inf")}),
+        constructed(scope=["column"]),
+        constructed(problem="it went wrong"),
+        CheckResult(check="one", notes=("half a surrogate pair: \ud800",)),
+        [CheckResult(check="one"), constructed(subjects=None)],
+    ],
+    ids=["measures", "a value", "NaN", "facts", "infinity", "scope", "problem", "no UTF-8", "the second"],
+)
+def test_a_result_that_could_not_be_written_is_an_error_here_and_not_when_the_bundle_is_made(made: Any) -> None:
+    result = run(lambda _: made)
+    assert result.problem is not None
+    assert result.problem.state == "error"
+    assert "returned a result that cannot be written" in result.problem.reason
+    assert result.problem.fix
+    assert result.id.startswith("r-")
+
+
+@pytest.mark.parametrize(("state", "what"), [("fail", "no data"), ("missing", "half a surrogate pair: \ud800")], ids=["state", "text"])
+def test_a_refusal_that_makes_no_sense_is_an_error_too(state: Any, what: str) -> None:
+    def cannot(seen: Any) -> CheckResult:
+        raise CannotMeasure(what, state=state)
+
+    result = run(cannot)
+    assert result.problem is not None
+    assert result.problem.state == "error"
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), GeneratorExit(), StopIteration(), RecursionError()], ids=repr)
+def test_a_check_ends_nobodys_process(error: BaseException) -> None:
+    def ends(seen: Any) -> CheckResult:
+        raise error
+
+    result = run(ends)
+    assert result.problem is not None
+    assert result.problem.reason == f"the check raised {type(error).__name__}"
+
+
+@pytest.fixture
+def released() -> Iterator[threading.Event]:
+    """Something to wait for that comes when the test is over, so that no thread outlives it."""
+    event, before = threading.Event(), set(threading.enumerate())
+    yield event
+    event.set()
+    for thread in set(threading.enumerate()) - before:
+        thread.join()
+
+
+def hangs_at_once(released: threading.Event) -> Any:
+    """Return a check that does not come back."""
+
+    def hangs(seen: Any) -> CheckResult:
+        released.wait()
+        return one(seen)
+
+    return hangs
+
+
+def hangs_midway(released: threading.Event) -> Any:
+    """Return a check whose first result comes, and whose second does not."""
+
+    def hangs(seen: Any) -> Iterator[CheckResult]:
+        yield one(seen)
+        released.wait()
+
+    return hangs
+
+
+@pytest.mark.parametrize("hanging", [hangs_at_once, hangs_midway])
+def test_a_check_that_hangs_is_left_behind_and_is_an_error(
+    hanging: Any, released: threading.Event, caplog: pytest.LogCaptureFixture
+) -> None:
+    (result,) = Check("one", hanging(released), ("A.7.4",), seconds=0.2).run(None)  # type: ignore[arg-type]
+    assert result.problem is not None
+    assert (result.problem.state, result.problem.reason) == ("error", "the check did not end within 0.2 s")
+    assert "seconds=" in result.problem.fix
+    assert result.measures == ()
+    assert "left behind" in caplog.text
+
+
+def test_a_check_that_ends_in_time_keeps_its_result() -> None:
+    (result,) = Check("one", one, ("A.7.4",), seconds=60).run(None)  # type: ignore[arg-type]
+    assert result == one(None)
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf")])
+def test_a_time_limit_is_a_number_of_seconds(seconds: float) -> None:
+    with pytest.raises(ConfigurationError, match="seconds"):
+        check("one", controls=["A.7.4"], seconds=seconds)
+    check("one", controls=["A.7.4"], seconds=7)(one)
+    assert registry.get("one").seconds == 7
+
+
 PACKAGE = """
 from aims_mlflow.evidence import CheckResult, Measure
 from aims_mlflow.registry import check
@@ -180,3 +286,42 @@ def test_a_package_brings_its_checks_by_entry_point(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", start + ASK], capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.stdout == "found\n", done.stderr
     assert "entry point broken could not be imported" in done.stderr
+
+
+def asked(folder: Path, modules: str, *paths: Path) -> subprocess.CompletedProcess[str]:
+    """Ask for the check of the module above in a process of its own, with AIMS_CHECKS set."""
+    here = Path(registry.__file__).parent.parent
+    start = f"import sys; sys.path[:0] = {[*map(str, paths), str(here)]!r}\n"
+    return subprocess.run(
+        [sys.executable, "-c", start + ASK],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+        env={**os.environ, "AIMS_CHECKS": modules},
+    )
+
+
+@pytest.mark.parametrize(
+    "modules",
+    ["tiny_checks", " tiny_checks ,", "nobody_has_this, tiny_checks", "{folder}/tiny_checks.py"],
+    ids=["name", "blanks", "two", "file"],
+)
+def test_a_module_named_in_the_environment_brings_its_checks(modules: str, tmp_path: Path) -> None:
+    (tmp_path / "tiny_checks.py").write_text(PACKAGE)
+    done = asked(tmp_path, modules.format(folder=tmp_path), tmp_path)
+    assert done.stdout == "found\n", done.stderr
+    assert ("nobody_has_this, which could not be imported" in done.stderr) == ("nobody" in modules)
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["raise SystemExit(3)", "1 +", "import nobody_has_this", PACKAGE.replace("tiny.rows", "lineage")],
+    ids=["ends itself", "no Python", "needs another", "takes a name"],
+)
+def test_a_module_that_cannot_be_imported_leaves_the_other_checks_alone(content: str, tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text(content)
+    (tmp_path / "tiny_checks.py").write_text(PACKAGE)
+    done = asked(tmp_path, "broken,tiny_checks", tmp_path)
+    assert done.stdout == "found\n", done.stderr
+    assert "broken, which could not be imported: its checks are missing" in done.stderr

@@ -6,7 +6,8 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from aims_mlflow.errors import CannotMeasure
+from aims_mlflow.errors import AimsError, CannotMeasure
+from aims_mlflow.evidence import digest
 from aims_mlflow.observation import Model
 from aims_mlflow.store.flavours import flavour_name
 from aims_mlflow.system import System
@@ -159,6 +160,8 @@ def settle(
 
 def needs_pyfunc(estimator: Any) -> bool:
     """Whether the object takes something else than a frame, so that only its logged form can be asked."""
+    if any(base.__module__ == "mlflow.pyfunc.model" for base in type(estimator).__mro__):  # its predict takes a context, too
+        return True
     return not callable(getattr(estimator, "predict", None)) or type(estimator).__module__.startswith("xgboost.core")
 
 
@@ -171,6 +174,18 @@ def settled_uri(uri: str, store: Store) -> str:
         logged = store.logged_models(uri.removeprefix("runs:/").partition("/")[0])
         return logged[0] if len(logged) == 1 else uri
     return uri
+
+
+def files_digest(uri: str, store: Store) -> str:
+    """Return the digest over the files of a model that MLflow has; "" for any other URI, and where it cannot be read."""
+    if not uri.startswith(URI_SCHEMES):
+        return ""
+    try:
+        store.require()
+        files = store.model_files(uri)
+    except AimsError:
+        return ""
+    return digest({path: [size, sha256] for path, (size, sha256) in files.items()}) if files else ""
 
 
 def same(one: Model, other: Model, frame: pd.DataFrame | None) -> bool:

@@ -7,7 +7,7 @@ and the records read its lines.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -15,21 +15,22 @@ from aims_mlflow import controls as catalogue
 from aims_mlflow import registry
 from aims_mlflow.disparity import DISPARITIES, MINIMUM_N, Verdict, disparity_value, disparity_verdict
 from aims_mlflow.errors import UnknownNameError, nearest
-from aims_mlflow.evidence import WORST_FIRST, CheckResult, Evidence, Severity, State, Subject, collector
+from aims_mlflow.evidence import WORST_FIRST, CheckResult, Evidence, Measure, Severity, State, Subject, collector
 from aims_mlflow.judging.bounds import IMPLICIT_METRIC, WAIVE, measure_verdict
 from aims_mlflow.judging.lines import ControlLine, control_lines
 from aims_mlflow.judging.persons import attestation_line, excluded_objectives, latest_local_date, persons_word
+from aims_mlflow.judging.questions import Standing
 from aims_mlflow.judging.standing import (
     DECLARATION,
     LATER,
     RUN_ALONE,
-    Standing,
     expanded,
     gated_controls,
     standing_requirements,
     to_declare,
 )
 from aims_mlflow.system import Attestation, Requirement, System
+from aims_mlflow.worst_group import WORST, groups_of_worst, worst_value, worst_verdict
 
 __all__ = ["IMPLICIT_METRIC", "ControlLine", "control_lines", "expanded", "gated_controls", "judge", "measure_verdict"]
 
@@ -37,6 +38,7 @@ DEFAULT_SCOPES: Mapping[str, Mapping[str, str]] = {
     "performance": {"dataset": "test"},
     "fairness": {"dataset": "test"},
     "robustness": {"dataset": "test"},
+    "baseline": {"dataset": "test"},
     "drift": {"dataset": "test", "reference": "train"},
     "overlap": {"datasets": "train,test"},
 }
@@ -50,7 +52,7 @@ class _Run:
     run_id: str
     now: datetime
 
-    def evidence(self, requirement: Requirement, kind: str, controls: Sequence[str], verdict: Verdict, **more: object) -> Evidence:
+    def evidence(self, requirement: Requirement, kind: str, controls: Iterable[str], verdict: Verdict, **more: object) -> Evidence:
         return Evidence.model_validate(
             {
                 "check": requirement.check,
@@ -93,7 +95,7 @@ def judge(
         standing question, and each control a person speaks for or must speak for. States are raw: never WAIVED.
     """
     run = _Run(run_id, now)
-    found = [_declared(run, requirement, results) for requirement in expanded(system, results)]
+    found = [_declared(run, system, requirement, results) for requirement in expanded(system, results)]
     found += _standing(run, system, results, attested)
     found += _declarations(run, system)
     found += _dated_after(run, system, started)
@@ -105,13 +107,18 @@ def judge(
     return (*found, *_persons(run, system, attested, concerned))
 
 
-def _declared(run: _Run, requirement: Requirement, results: Sequence[CheckResult]) -> Evidence:
+def _declared(run: _Run, system: System, requirement: Requirement, results: Sequence[CheckResult]) -> Evidence:
     try:
         check = registry.get(requirement.check)
     except UnknownNameError as error:
         reason = f"the requirement asks the check {requirement.check!r}, which nobody has registered"
-        verdict = Verdict(State.ERROR, reason, f"{error.fix} (in aims.yaml, or install the package that brings the check)")
-        return run.evidence(requirement, "declared", ("A.6.2.2", "A.6.2.4"), verdict)
+        verdict = Verdict(
+            State.ERROR,
+            reason,
+            f"{error.fix} (in aims.yaml, or install the package that brings the check, or name its module in AIMS_CHECKS)",
+        )
+        # Nobody knows which controls it would serve: it stands against every one that the gate looks at, however few they are.
+        return run.evidence(requirement, "declared", dict.fromkeys(("A.6.2.2", "A.6.2.4", *gated_controls(system))), verdict)
     verdict, used = _answer(requirement, results, check)
     left_out = [name for result in used for name in _left_out(result, requirement.metric or IMPLICIT_METRIC)]
     if left_out and verdict.state in (State.PASS, State.INCONCLUSIVE):
@@ -146,7 +153,8 @@ def _answer(
     scope = {**DEFAULT_SCOPES.get(requirement.check, {}), **requirement.scope}
     own = [r for r in results if r.check == requirement.check]
     fitting = [r for r in own if scope.items() <= r.scope.items() and not _narrower(r, scope)]
-    answering = [r for r in fitting if r.problem is not None or any(m.name == metric for m in r.measures)]
+    # A problem speaks of the whole result, or of the measures that stand beside it.
+    answering = [r for r in fitting if any(m.name == metric for m in r.measures) or (r.problem is not None and not r.measures)]
     if not answering:  # a problem with more than was asked about (the whole dataset, the whole check) is the answer then
         answering = [r for r in own if r.problem is not None and all(scope.get(k, v) == v for k, v in r.scope.items())]
     if answering:
@@ -177,18 +185,19 @@ def _verdict(requirement: Requirement, metric: str, result: CheckResult) -> Verd
     disparity = DISPARITIES.get(metric)
     if disparity is not None and (requirement.check == "fairness" or result.groups(disparity.rates[0])):
         return _disparity(requirement, metric, result)
+    if requirement.check == "fairness" and (metric in WORST or (result.measure(metric) is None and requirement.equals is None)):
+        return _worst_group(requirement, metric, result)
     everybody = result.measure(metric)
     about = _about(result)
     minimum_n = requirement.minimum_n or MINIMUM_N
     if everybody is not None:
-        return measure_verdict(
-            requirement, everybody, about=about, minimum_n=minimum_n, rows=_rows(result, None), cases=_rarer_cases(result)
-        )
+        return measure_verdict(requirement, everybody, about=about, minimum_n=minimum_n, rows=_rows(result), cases=_rarer_cases(result))
     groups = result.groups(metric)
     if requirement.check == "fairness" and len(groups) < 2:
         return Verdict(State.ERROR, f"{metric}{about} cannot be judged: there is a single group", "use test data with at least two groups")
+    sizes = {name: int(size.value) for name, size in result.groups("group_size").items() if size.value is not None}
     verdicts = [
-        measure_verdict(requirement, m, about=f"{about} for {group}", minimum_n=minimum_n, rows=_rows(result, group))
+        measure_verdict(requirement, m, about=f"{about} for {group}", minimum_n=minimum_n, rows=sizes.get(group))
         for group, m in groups.items()
     ]
     return min(verdicts, key=lambda v: WORST_FIRST.index(v.state))
@@ -201,13 +210,44 @@ def _disparity(requirement: Requirement, metric: str, result: CheckResult) -> Ve
         way = "min" if disparity.kind == "ratio" else "max"
         reason = f"{metric} is a {disparity.kind} between groups, which must be {'at least' if way == 'min' else 'at most'} something"
         return Verdict(State.ERROR, f"{reason}; asked: {requirement.bound}", f"write {way}: <bound> in the requirement in aims.yaml")
-    groups = {name: result.groups(name) for name in dict.fromkeys(m.name for m in result.measures if m.group is not None)}
+    groups = _by_name(result)
     verdict = disparity_verdict(metric, groups, bound, requirement.minimum_n or MINIMUM_N, by=result.scope.get("column", ""))
     stated, counted = result.measure(metric), disparity_value(metric, groups)
     if stated is not None and stated.value is not None and (counted is None or abs(stated.value - counted) > 1e-9):
         reason = f"{metric}{_about(result)} is given as {stated.value:.6g}, which is not what the groups' own counts give"
         return Verdict(State.ERROR, reason, "mend the check: a disparity must follow from its groups' counts")
     return verdict
+
+
+def _worst_group(requirement: Requirement, metric: str, result: CheckResult) -> Verdict:
+    """Judge a measure of groups, or the worst of them, group by group; from the groups' own measures, whatever is stated."""
+    groups, worst = _by_name(result), WORST.get(metric)
+    minimum_n, column, bounds = requirement.minimum_n or MINIMUM_N, result.scope.get("column", ""), (requirement.min, requirement.max)
+    if worst is None:
+        return worst_verdict(metric, metric, groups, least=bounds[0], most=bounds[1], minimum_n=minimum_n, by=column)
+    bound = requirement.min if worst.way == "min" else requirement.max
+    if bound is None:
+        reason = f"{metric} is the worst group's, which must be at {'least' if worst.way == 'min' else 'most'} something"
+        fix = f"write {worst.way}: <bound> in the requirement in aims.yaml"
+        return Verdict(State.ERROR, f"{reason}; asked: {requirement.bound}", fix)
+    stated, found = result.measure(metric), groups_of_worst(metric, groups)
+    of = next(iter(found.values())).name if found else worst.measures[0]
+    counted = worst_value(metric, groups)
+    if stated is not None and stated.value is not None and (counted is None or abs(stated.value - counted) > 1e-9):
+        reason = f"{metric}{_about(result)} is given as {stated.value:.6g}, which is not what the groups' own measures give"
+        return Verdict(State.ERROR, reason, "mend the check: a worst group must be one of the groups")
+    if not found:  # asked for, and not a measure of this task
+        return Verdict(
+            State.ERROR, f"{metric}{_about(result)} is not defined on these data", "look at the notes of the check for the reason"
+        )
+    least = bound if worst.kind == "min" else -bound if worst.kind == "furthest" else None
+    most = None if worst.kind == "min" else bound
+    return worst_verdict(metric, of, groups, least=least, most=most, minimum_n=minimum_n, by=column)
+
+
+def _by_name(result: CheckResult) -> dict[str, dict[str, Measure]]:
+    """Return the measures of groups: name -> group -> measure."""
+    return {name: result.groups(name) for name in dict.fromkeys(m.name for m in result.measures if m.group is not None)}
 
 
 def _about(result: CheckResult) -> str:
@@ -224,17 +264,20 @@ def _about(result: CheckResult) -> str:
     return "".join(f" {word} {result.scope[key]}" for key, word in words.items() if key in result.scope)
 
 
-def _rows(result: CheckResult, group: str | None) -> int | None:
+def _rows(result: CheckResult) -> int | None:
     """Return the rows that were looked at: as counted, or the largest n of any measure taken on everybody."""
-    size = result.measure("group_size", group) if group is not None else result.measure("rows")
+    size = result.measure("rows")
     if size is not None and size.value is not None:
         return int(size.value)
-    return None if group is not None else max((m.n for m in result.measures if m.group is None and m.n is not None), default=None)
+    return max((m.n for m in result.measures if m.group is None and m.n is not None), default=None)
 
 
 def _rarer_cases(result: CheckResult) -> int | None:
-    """Return the positives or the negatives, whichever are fewer, where a recall counted them (binary tasks)."""
-    recall, rows = result.measure("recall_score"), _rows(result, None)
+    """Return the positives or the negatives, whichever are fewer, where they or a recall were counted (binary tasks)."""
+    counted = [m.value for name in ("positives", "negatives") if (m := result.measure(name)) is not None and m.value is not None]
+    if len(counted) == 2:
+        return int(min(counted))
+    recall, rows = result.measure("recall_score"), _rows(result)
     if recall is None or recall.count is None or recall.n is None or rows is None:
         return None
     return min(recall.n, rows - recall.n)

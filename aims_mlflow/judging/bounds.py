@@ -17,10 +17,11 @@ LEAST_LEVEL = 0.9
 SLACK = 1e-12
 """Rounding of floats that ``equals`` forgives."""
 
-CONDITIONAL = frozenset({*CASES, "recall_score", "precision_score"})
+CONDITIONAL = frozenset({*CASES, "recall_score", "precision_score", "recall_score_gain"})
 """Measures whose n counts cases (positives, negatives, selected), not rows."""
 
-OF_BOTH_CLASSES = frozenset({"roc_auc_score", "average_precision_score", "balanced_accuracy_score"})
+_OF_BOTH = ("roc_auc_score", "average_precision_score", "balanced_accuracy_score", "f1_score", "matthews_corrcoef", "cohen_kappa_score")
+OF_BOTH_CLASSES = frozenset({*_OF_BOTH, "jaccard_score", *(f"{name}_gain" for name in (*_OF_BOTH, "precision_score"))})
 """Measures of rows that need cases of both classes: with fewer than ten of either their intervals cannot be relied on."""
 
 OF_COLUMNS = frozenset({"drifted_columns_share", "drifted_columns"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -42,52 +43,69 @@ def jensen_shannon(reference: np.ndarray, current: np.ndarray) -> float:
 
 
 def draws(rows: int, *, seed: int) -> np.ndarray:
-    """Return how often each row is drawn in each of ``RESAMPLES`` resamples, of shape (RESAMPLES, rows), dtype uint8.
+    """Return how often each row is drawn in each of ``RESAMPLES`` resamples, of shape (rows, RESAMPLES), dtype float32.
 
-    Poisson(1) weights: the bootstrap of rows without its fixed total, which shares do not notice. All columns of a frame are
-    resampled by the same weights, so that what moves together is drawn together. Source: Hanley and MacGibbon 2006.
+    Poisson(1) weights (their chances rounded to 16 bits): the bootstrap of rows without its fixed total, which shares do not
+    notice. All columns of a frame are resampled by the same weights, so that what moves together is drawn together.
+    Source: Hanley and MacGibbon 2006.
     """
     import numpy as np
 
-    return np.random.default_rng(seed).poisson(1.0, size=(RESAMPLES, rows)).astype(np.uint8)
+    tickets = np.random.default_rng(seed).integers(0, 2**16, size=(rows, RESAMPLES), dtype=np.uint16)
+    return _poisson_by_ticket()[tickets]
 
 
-def resampled(reference: np.ndarray, current: np.ndarray, drawn: tuple[np.ndarray, np.ndarray], *, numeric: bool) -> np.ndarray:
+@cache
+def _poisson_by_ticket() -> np.ndarray:
+    """Return which of the Poisson(1) counts each of 65,536 equally likely tickets stands for."""
+    import math
+
+    import numpy as np
+
+    chances = np.cumsum([math.exp(-1) / math.factorial(count) for count in range(12)])
+    return np.searchsorted(chances, (np.arange(2**16) + 0.5) / 2**16).astype(np.float32)
+
+
+Side = tuple["np.ndarray", "np.ndarray"]
+"""The known values of a sample, of shape (known,), and the rows they stand in, of shape (known,)."""
+
+
+def resampled(reference: Side, current: Side, drawn: tuple[np.ndarray, np.ndarray], *, numeric: bool) -> np.ndarray:
     """Return the distance in each resample, of shape (RESAMPLES,); resamples that left a side empty are NaN.
 
     Args:
-        reference: numbers, or category codes (integers from 0).
+        reference: numbers, or category codes (integers from 0), and their rows.
         current: the same of the other sample.
-        drawn: how often each value of ``reference`` and of ``current`` is drawn, of shape (RESAMPLES, values).
+        drawn: how often each row of the one and of the other sample is drawn, of shape (rows, RESAMPLES).
         numeric: normed Wasserstein distance; else Jensen-Shannon.
     """
     import numpy as np
 
+    known = (reference[0], current[0])
     places: tuple[np.ndarray, ...]
     if not numeric:
-        places, values = (reference, current), np.arange(int(max(reference.max(), current.max())) + 1)
+        places, values = known, np.arange(int(max(side.max() for side in known)) + 1)
     else:
-        values = np.unique(np.concatenate([reference, current]))
+        pooled = np.concatenate(known)
+        values, held = np.unique(pooled, return_inverse=True)
         if len(values) > MOST_BINS:
-            edges = np.unique(np.quantile(np.concatenate([reference, current]), np.linspace(0, 1, MOST_BINS + 1)))
+            edges = np.unique(np.quantile(pooled, np.linspace(0, 1, MOST_BINS + 1)))
             values = (edges[1:] + edges[:-1]) / 2
-            places = tuple(np.clip(np.searchsorted(edges, side, side="right") - 1, 0, len(values) - 1) for side in (reference, current))
-        else:
-            places = tuple(np.searchsorted(values, side) for side in (reference, current))
-    counts = [_counted(place, weights, len(values)) for place, weights in zip(places, drawn, strict=True)]
+            held = np.clip(np.searchsorted(edges, pooled, side="right") - 1, 0, len(values) - 1)
+        places = (held[: len(known[0])], held[len(known[0]) :])
+    rows = (reference[1], current[1])
+    counts = [_counted(*one, weights, len(values)) for one, weights in zip(zip(places, rows, strict=True), drawn, strict=True)]
     with np.errstate(invalid="ignore", divide="ignore"):
         return _wasserstein(values, *counts) if numeric else _jensen_shannon(*counts)
 
 
-def _counted(places: np.ndarray, weights: np.ndarray, size: int) -> np.ndarray:
-    """Return the weights of each resample added up by place, of shape (RESAMPLES, size)."""
+def _counted(places: np.ndarray, rows: np.ndarray, weights: np.ndarray, size: int) -> np.ndarray:
+    """Return the weights of each resample added up by place, of shape (RESAMPLES, size); whole numbers, exact up to 2^24."""
     import numpy as np
+    from scipy.sparse import csr_matrix
 
-    order = np.argsort(places, kind="stable")
-    present, starts = np.unique(places[order], return_index=True)
-    counts = np.zeros((len(weights), size), dtype=np.int64)
-    counts[:, present] = np.add.reduceat(weights[:, order], starts, axis=1, dtype=np.int64)
-    return counts
+    member = csr_matrix((np.ones(len(places), dtype=np.float32), (places, rows)), shape=(size, len(weights)))
+    return np.asarray(member @ weights, dtype=float).T
 
 
 def _wasserstein(values: np.ndarray, reference: np.ndarray, current: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ from pydantic import JsonValue, ValidationError
 
 from aims_mlflow.errors import CannotMeasure, nearest
 from aims_mlflow.evidence import digest
+from aims_mlflow.measuring.vacuous import asks_nothing
 from aims_mlflow.system import Expectation
 
 if TYPE_CHECKING:
@@ -27,6 +28,17 @@ _ABOUT_NULLS = ("expect_column_values_to_not_be_null", "expect_column_values_to_
 _NULL_SHARES = ("expect_column_proportion_of_non_null_values_to_be_between", "expect_column_values_to_be_of_type")
 _MAY_BE_ABSENT = ("expect_column_to_exist",)
 _PROBE = "expect_column_values_to_not_be_null"
+_NEED_A_DATABASE = (
+    "expect_column_values_to_match_like_pattern",
+    "expect_column_values_to_match_like_pattern_list",
+    "expect_column_values_to_not_match_like_pattern",
+    "expect_column_values_to_not_match_like_pattern_list",
+    "expect_query_results_to_match_comparison",
+    "expect_table_row_count_to_equal_other_table",
+    "unexpected_rows_expectation",
+)
+"""Types that Great Expectations answers by SQL only; the frames of a run are no tables of a database."""
+
 _NOT_OURS = ("result_format", "catch_exceptions", "include_config", "batch_id")
 
 log = logging.getLogger("aims_mlflow")
@@ -92,7 +104,7 @@ def _listed(listed: Sequence[Any], path: str) -> Iterator[Expectation]:
     for position, one in enumerate(listed, start=1):
         if isinstance(one, dict) and "expectation_type" in one and "type" not in one:
             raise CannotMeasure(f"the suite {path!r} is of Great Expectations 0.x", fix="write it again with Great Expectations 1.x")
-        known = {key: one[key] for key in ("type", "kwargs") if key in one} if isinstance(one, dict) else {}
+        known = {key: one[key] for key in ("type", "kwargs", "meta") if key in one} if isinstance(one, dict) else {}
         try:
             yield Expectation.model_validate(known)
         except ValidationError:
@@ -123,6 +135,9 @@ def evaluate(frame: pd.DataFrame, asked: Sequence[Expectation]) -> list[Outcome]
 
 def _configured(one: Expectation, frame: pd.DataFrame) -> Any:
     """Return Great Expectations' configuration of an expectation, or the problem with it."""
+    if one.type in _NEED_A_DATABASE:
+        fix = "ask it of the database the data came from, and here something that a frame can answer, such as a regex"
+        return CannotMeasure(f"Great Expectations answers {one.type} in SQL only, not on a frame", fix=fix)
     gx = _library()
     names = _columns_of(one)
     absent = [name for name in names if name not in frame.columns]
@@ -140,22 +155,13 @@ def _configured(one: Expectation, frame: pd.DataFrame) -> Any:
         fields = ", ".join(sorted({str(part) for e in _errors(error) for part in e.get("loc", ()) if part != "__root__"}))
         what = f" (look at {fields})" if fields else ""
         return CannotMeasure(f"{one.type} does not take these arguments{what}", fix=f"write its kwargs as {one.type} asks for them")
-    if _asks_nothing(one):
-        return CannotMeasure(
-            f"{one.type} as it is written is met by any data, so it asks nothing", fix="give it a bound, and a mostly above 0"
-        )
+    if asks_nothing(one):
+        fix = "give it a bound that data can miss, a set that is not empty, and a mostly above 0"
+        return CannotMeasure(f"{one.type} as it is written is met by any data, so it asks nothing", fix=fix)
     if absent and one.type not in _MAY_BE_ABSENT:
         fix = nearest(absent[0], [str(name) for name in frame.columns])
         return CannotMeasure(f"{one.type} asks about the column {absent[0]!r}, which is not in the data", fix=fix)
     return configuration
-
-
-def _asks_nothing(one: Expectation) -> bool:
-    """Whether any data meet an expectation: a share of none is asked (``mostly`` 0), or a range that is open at both ends."""
-    mostly = one.kwargs.get("mostly")
-    bounds = (one.kwargs.get(name) for name in ("min_value", "max_value", "quantile_ranges"))
-    none_need_meet_it = isinstance(mostly, int | float) and mostly <= 0
-    return none_need_meet_it or (one.type.endswith("_to_be_between") and all(bound is None for bound in bounds))
 
 
 def _errors(error: Exception) -> list[dict[str, Any]]:
@@ -223,7 +229,8 @@ def _outcome(one: Expectation, result: Any, probed: Any) -> Outcome:
         return Outcome(
             problem=CannotMeasure(
                 f"Great Expectations could not evaluate {one.type}",
-                fix="its arguments may not fit the column's dtype; the log of the training process has its own message",
+                fix="its arguments may not fit the column's dtype (a bound on datetimes needs a time: 2026-01-31T00:00:00); "
+                "the log of the training process has its own message",
             )
         )
     met, counts = result

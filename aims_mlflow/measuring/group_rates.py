@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
-from itertools import permutations
 from typing import TYPE_CHECKING
 
 from aims_mlflow.disparity import DISPARITIES, disparity_value
@@ -21,19 +21,15 @@ RATES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "false_negative_rate": (("fn",), ("tp", "fn")),
     "precision": (("tp",), ("tp", "fp")),
     "accuracy_score": (("tp", "tn"), ("tp", "fp", "fn", "tn")),
+    "zero_one_loss": (("fp", "fn"), ("tp", "fp", "fn", "tn")),
 }
 """Rate -> the cells counted, and the cells they are counted among; "positive" is the outcome people want."""
 
 SIZES = ("group_size", "group_positives", "group_negatives")
 """Counts of each group: rows, and rows with and without the outcome people want."""
 
-CLASS_MEASURES = (
-    "class_selection_rate_difference",
-    "class_true_positive_rate_difference",
-    "selection_rate_difference_class_max",
-    "true_positive_rate_difference_class_max",
-)
-"""One-vs-rest measures of multiclass tasks: per class (its group is "class 1", in the order of the labels), and the worst class."""
+MEANS_OF_RATES = ("balanced_accuracy_score", "f1_score")
+"""Measures of each group that two rates determine."""
 
 
 def count_table(codes: np.ndarray, groups: int, y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray:
@@ -67,6 +63,35 @@ def rate_measures(table: np.ndarray, names: Sequence[str]) -> list[Measure]:
             for at, name in enumerate(names)
         ]
     return made
+
+
+def mean_measures(table: np.ndarray, names: Sequence[str]) -> list[Measure]:
+    """Return ``MEANS_OF_RATES`` of every group, with closed-form intervals; scikit-learn's values where they are defined.
+
+    Balanced accuracy is the mean of two independent rates: MOVER (Zou and Donner 2008) of Wilson's limits. F1 is 2J/(1+J) of
+    Jaccard's J, the share of hits among rows that are positive or predicted so: Wilson's limits of J, transformed.
+    """
+    made = []
+    for at, name in enumerate(names):
+        (tn, fp), (fn, tp) = table[at].tolist()
+        made.append(_balanced(tp, fp, fn, tn, name))
+    for at, name in enumerate(names):
+        (tn, fp), (fn, tp) = table[at].tolist()
+        hits = share("f1_score", tp, tp + fp + fn, group=name)
+        ends = {key: 2 * end / (1 + end) for key in ("value", "ci_low", "ci_high") for end in [getattr(hits, key)] if end is not None}
+        method = "wilson of jaccard, transformed" if ends else None
+        made.append(Measure(name="f1_score", n=tp + fp + fn + tn, group=name, ci_method=method, **{"value": None, **ends}))
+    return made
+
+
+def _balanced(tp: int, fp: int, fn: int, tn: int, group: str) -> Measure:
+    name, n = "balanced_accuracy_score", tp + fp + fn + tn
+    if tp + fn == 0 or tn + fp == 0:
+        return Measure(name=name, value=None, n=n, group=group)
+    rates = [(tp / (tp + fn), *wilson(tp, tp + fn)), (tn / (tn + fp), *wilson(tn, tn + fp))]
+    value = sum(rate for rate, _, _ in rates) / 2
+    down, up = (math.hypot(*(rate[0] - rate[end] for rate in rates)) / 2 for end in (1, 2))
+    return Measure(name=name, value=value, ci_low=value - down, ci_high=value + up, ci_method="mover of wilson", n=n, group=group)
 
 
 def share(name: str, count: int, n: int, *, group: str | None = None) -> Measure:
@@ -108,31 +133,3 @@ def _disparity(name: str, by_rate: dict[str, dict[str, Measure]]) -> Measure:
         method = "mover, extreme pair" if kind == "ratio" else "newcombe, extreme pair"
         return Measure(name=name, value=value, ci_low=low, ci_high=high, ci_method=method, n=smallest)
     return Measure(name=name, value=value, n=smallest)
-
-
-def class_measures(codes: np.ndarray, groups: int, y_true: np.ndarray, y_pred: np.ndarray, classes: int) -> list[Measure]:
-    """Return ``CLASS_MEASURES`` from arrays (n,) of group codes and class codes: each class against the rest.
-
-    The worst class's interval covers every class and pair of groups: its upper end is the highest of Newcombe's upper ends
-    (an intersection-union bound), its lower end the highest lower end after Bonferroni.
-    """
-    tables = [count_table(codes, groups, y_true == one, y_pred == one) for one in range(classes)]
-    made = []
-    for rate in ("selection_rate", "true_positive_rate"):
-        per_class = [[m for m in rate_measures(table, [str(g) for g in range(groups)]) if m.name == rate] for table in tables]
-        found = [disparity_measures(shares, [f"{rate}_difference"])[0] for shares in per_class]
-        made += [m.model_copy(update={"name": f"class_{rate}_difference", "group": f"class {at}"}) for at, m in enumerate(found, start=1)]
-        made.append(_worst_class(f"{rate}_difference_class_max", found, per_class))
-    return made
-
-
-def _worst_class(name: str, found: list[Measure], per_class: list[list[Measure]]) -> Measure:
-    values = [m.value for m in found]
-    smallest = min(m.n or 0 for m in found)
-    known = [v for v in values if v is not None]
-    if len(known) != len(values):
-        return Measure(name=name, value=None, n=smallest)
-    pairs = [(a.count or 0, a.n or 0, b.count or 0, b.n or 0) for shares in per_class for a, b in permutations(shares, 2)]
-    high = max(newcombe_difference(*pair)[1] for pair in pairs)
-    low = max(newcombe_difference(*pair, 1 - 0.05 / len(pairs))[0] for pair in pairs)
-    return Measure(name=name, value=max(known), ci_low=max(0.0, low), ci_high=high, ci_method="newcombe, all pairs and classes", n=smallest)

@@ -47,8 +47,8 @@ class Grouping:
         return len(self.names)
 
 
-def groups_of(frame: pd.DataFrame, sensitive: str | BinnedColumn) -> Grouping:
-    """Return the groups of a declared sensitive column; the frame is not changed.
+def groups_of(frame: pd.DataFrame, sensitive: str | BinnedColumn, *, fewest: int = 2) -> Grouping:
+    """Return the groups of a declared sensitive column, ``fewest`` at least; the frame is not changed.
 
     A column of text, booleans, categories or few numbers gives one group a value; a numeric one with more than
     ``NUMERIC_AT_MOST`` values needs declared bins, whose names are their edges.
@@ -74,7 +74,7 @@ def groups_of(frame: pd.DataFrame, sensitive: str | BinnedColumn) -> Grouping:
             fix="give people of unknown group a value of their own (such as 'unknown'): leaving them out would hide them",
         )
     codes, labels = _by_value(values, where) if isinstance(sensitive, str) else _by_bin(values, sensitive.bins, where)
-    return _checked(column, codes, labels, where)
+    return _checked(column, codes, labels, where, fewest)
 
 
 def crossed(groupings: Sequence[Grouping]) -> Grouping:
@@ -102,10 +102,10 @@ def crossings(columns: Sequence[str]) -> list[tuple[str, ...]]:
     return pairs if len(columns) <= 2 else [*pairs, tuple(columns)]
 
 
-def _checked(column: str, codes: np.ndarray, labels: tuple[str, ...], where: str) -> Grouping:
+def _checked(column: str, codes: np.ndarray, labels: tuple[str, ...], where: str, fewest: int = 2) -> Grouping:
     import numpy as np
 
-    if len(labels) < 2:
+    if len(labels) < fewest:
         raise CannotMeasure(
             f"column {column!r} has a single group, so there is nothing to compare",
             where=where,

@@ -1,4 +1,8 @@
-"""Perturbed copies of a frame: noise on numbers, missing cells. The frame itself is never changed."""
+"""Perturbed copies of a frame: noise on numbers, missing cells. The frame itself is never changed.
+
+Noise at several strengths is how Hendrycks and Dietterich (2019, "Benchmarking neural network robustness to common corruptions
+and perturbations") test pictures; on tables it is the statistical testing of ISO/IEC TR 24029-1.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,10 @@ NORMAL_IQR = 1.349
 """The interquartile range of a normal distribution in standard deviations."""
 
 Spread = Mapping[str, float]
-Perturbing = Callable[["pd.DataFrame", float, Spread, "np.random.Generator"], "pd.DataFrame"]
+Changed = dict[str, "pd.Series[Any]"]
+"""The columns of a copy that were touched, by name."""
+
+Perturbing = Callable[["pd.DataFrame", float, Spread, "np.random.Generator"], Changed]
 
 
 @dataclass(frozen=True)
@@ -27,11 +34,15 @@ class Perturbation:
     perturb: Perturbing
     numeric_only: bool = False
 
-    def copy(self, name: str, frame: pd.DataFrame, strength: float, spread: Spread, seed: int) -> pd.DataFrame:
-        """Return a perturbed copy; the same name and seed draw the same disturbance at every strength."""
+    def changes(self, name: str, frame: pd.DataFrame, strength: float, spread: Spread, seed: int) -> Changed:
+        """Return the perturbed columns; the same name and seed draw the same disturbance at every strength."""
         import numpy as np
 
         return self.perturb(frame, strength, spread, np.random.default_rng([seed, zlib.crc32(name.encode())]))
+
+    def copy(self, name: str, frame: pd.DataFrame, strength: float, spread: Spread, seed: int) -> pd.DataFrame:
+        """Return a perturbed copy, with the columns that ``changes`` gives."""
+        return with_columns(frame, self.changes(name, frame, strength, spread, seed))
 
 
 def spreads(frame: pd.DataFrame, fallback: pd.DataFrame | None = None) -> dict[str, float]:
@@ -46,13 +57,14 @@ def spreads(frame: pd.DataFrame, fallback: pd.DataFrame | None = None) -> dict[s
     names = dict.fromkeys([*frame.columns, *(fallback.columns if fallback is not None else ())])
     for name in names:
         column = frame[name] if name in frame.columns else fallback[name] if fallback is not None else None
-        if column is None or not _is_number(column):
+        if column is None or not is_number(column):
             continue
         values = column.to_numpy(dtype=float, na_value=np.nan)
         values = values[np.isfinite(values)]
         if len(values):
-            low, high = np.quantile(values, [0.25, 0.75])
-            spread = float(high - low) or NORMAL_IQR * float(values.std())
+            with np.errstate(invalid="ignore", over="ignore"):  # numbers near the largest have no spread that can be told
+                low, high = np.quantile(values, [0.25, 0.75])
+                spread = float(high - low) or NORMAL_IQR * float(values.std())
             if np.isfinite(spread) and spread > 0:
                 found[str(name)] = spread
     return found
@@ -60,45 +72,50 @@ def spreads(frame: pd.DataFrame, fallback: pd.DataFrame | None = None) -> dict[s
 
 def changed_cells(frame: pd.DataFrame, perturbed: pd.DataFrame) -> int:
     """Return how many cells differ; missing in both is no difference."""
+    return sum(changed_in(frame[name], perturbed[name]) for name in frame.columns)
+
+
+def changed_in(before: pd.Series[Any], after: pd.Series[Any]) -> int:
+    """Return how many cells of a column differ; missing in both is no difference."""
     import numpy as np
     import pandas as pd
 
-    count = 0
-    for name in frame.columns:
-        before, after = frame[name], perturbed[name]
-        if all(isinstance(kind, np.dtype) and kind.kind in "iufb" for kind in (before.dtype, after.dtype)):
-            old, new = before.to_numpy(), after.to_numpy()
-            count += int(((old != new) & ~((old != old) & (new != new))).sum())
-            continue
-        there, left = before.notna().to_numpy(), after.notna().to_numpy()
-        both = there & left
-        if before.dtype == after.dtype and isinstance(before.dtype, pd.StringDtype | pd.CategoricalDtype):
-            # Compared as they are held: text as Python objects takes as long as the model takes to predict.
-            differ = both & pd.Series(before.array != after.array).to_numpy(dtype=bool, na_value=False)
-        else:
-            differ = np.zeros(len(frame), dtype=bool)
-            differ[both] = before.to_numpy(dtype=object)[both] != after.to_numpy(dtype=object)[both]
-        count += int(((there & ~left) | differ).sum())
-    return count
+    if all(isinstance(kind, np.dtype) and kind.kind in "iufb" for kind in (before.dtype, after.dtype)):
+        old, new = before.to_numpy(), after.to_numpy()
+        return int((old != new).sum()) - int(((old != old) & (new != new)).sum())
+    there, left = before.notna().to_numpy(), after.notna().to_numpy()
+    both = there & left
+    if before.dtype == after.dtype and isinstance(before.dtype, pd.StringDtype | pd.CategoricalDtype):
+        # Compared as they are held: text as Python objects takes as long as the model takes to predict.
+        differ = both & pd.Series(before.array != after.array).to_numpy(dtype=bool, na_value=False)
+    else:
+        differ = np.zeros(len(before), dtype=bool)
+        old, new = (column.to_numpy(dtype=object)[both] for column in (before, after))
+        try:
+            differ[both] = old != new
+        except ValueError:  # cells that are arrays have no single answer to whether they differ
+            differ[both] = [not np.array_equal(one, other) for one, other in zip(old, new, strict=True)]
+    return int(((there & ~left) | differ).sum())
 
 
-def _is_number(column: pd.Series[Any]) -> bool:
+def is_number(column: pd.Series[Any]) -> bool:
+    """Whether a column holds real numbers; booleans are not numbers."""
     import pandas as pd
 
     kind = column.dtype
     return pd.api.types.is_numeric_dtype(kind) and not pd.api.types.is_bool_dtype(kind) and not pd.api.types.is_complex_dtype(kind)
 
 
-def _noisy(frame: pd.DataFrame, strength: float, spread: Spread, random: np.random.Generator) -> pd.DataFrame:
+def _noisy(frame: pd.DataFrame, strength: float, spread: Spread, random: np.random.Generator) -> Changed:
     moved = {}
     for name in frame.columns:
         draws = random.standard_normal(len(frame))  # drawn for every column: no column's noise hangs on what the others are
-        if name in spread and _is_number(frame[name]):
-            moved[name] = _shifted(frame[name], strength * spread[name] * draws)
-    return _with(frame, moved)
+        if name in spread and is_number(frame[name]):
+            moved[name] = shifted(frame[name], strength * spread[name] * draws)
+    return moved
 
 
-def _shifted(column: pd.Series[Any], by: np.ndarray) -> pd.Series[Any]:
+def shifted(column: pd.Series[Any], by: np.ndarray) -> pd.Series[Any]:
     """Return the column moved by ``by``, of the same dtype; whole numbers stay whole and within their dtype."""
     import numpy as np
     import pandas as pd
@@ -111,14 +128,62 @@ def _shifted(column: pd.Series[Any], by: np.ndarray) -> pd.Series[Any]:
         steps = np.clip(np.rint(by), -(2.0**62), 2.0**62).astype(np.int64)
         moved = column.to_numpy().astype(np.int64) + steps
         return pd.Series(np.clip(moved, room.min, min(room.max, 2**63 - 1)).astype(kind), index=column.index)
-    whole = pd.api.types.is_integer_dtype(kind)
-    values = column.to_numpy(dtype=float, na_value=np.nan) + (np.rint(by) if whole else by)
-    return pd.Series(pd.array(values, dtype="Float64"), index=column.index).astype(kind)
+    steps = np.rint(by) if pd.api.types.is_integer_dtype(kind) else by
+    return held(column, column.to_numpy(dtype=float, na_value=np.nan) + steps)
 
 
-def _emptied(frame: pd.DataFrame, strength: float, _: Spread, random: np.random.Generator) -> pd.DataFrame:
+def number_dtype(column: pd.Series[Any]) -> np.dtype[Any]:
+    """Return the numpy dtype of a numeric column, or of what its nullable dtype holds."""
+    import numpy as np
+
+    kind: Any = column.dtype
+    own: np.dtype[Any] = np.dtype(getattr(kind, "numpy_dtype", getattr(kind, "subtype", kind)))
+    return own
+
+
+def held(column: pd.Series[Any], values: np.ndarray) -> pd.Series[Any]:
+    """Return ``values`` (n,), floats, as a column of ``column``'s own dtype: whole numbers stay whole and within their dtype.
+
+    NaN is missing where the dtype is nullable, and stays NaN in floats; in a dtype without missing values there must be none.
+    """
+    import numpy as np
+    import pandas as pd
+
+    kind, own = column.dtype, number_dtype(column)
+    if isinstance(kind, pd.SparseDtype):
+        dense = held(pd.Series(np.asarray(column), index=column.index), values)
+        return dense.astype(pd.SparseDtype(own, kind.fill_value))
+    if own.kind == "f":
+        with np.errstate(over="ignore"):
+            cast = values.astype(own)
+        return pd.Series(cast if kind == own else pd.array(cast.astype(float), dtype="Float64"), index=column.index).astype(kind)
+    room = np.iinfo(own.name)
+    # The float below 2^63 or 2^64: the limits themselves are not floats, and a cast beyond them is not defined.
+    most = float(room.max) if room.bits < 64 else np.nextafter(float(room.max), 0)
+    whole = np.clip(np.rint(values), float(room.min), most)
+    if kind == own:
+        return pd.Series(whole.astype(own), index=column.index)
+    return pd.Series(pd.array(whole, dtype="Float64"), index=column.index).astype(kind)
+
+
+def _emptied(frame: pd.DataFrame, strength: float, _: Spread, random: np.random.Generator) -> Changed:
     """Null cells at random; whole numbers become floats, because their dtype has no missing value."""
-    return _with(frame, {name: frame[name].mask(random.random(len(frame)) < strength) for name in frame.columns})
+    return {name: emptied(frame[name], random.random(len(frame)) < strength) for name in frame.columns}
+
+
+def emptied(column: pd.Series[Any], where: np.ndarray) -> pd.Series[Any]:
+    """Return the column with missing cells where ``where`` (n,) says so: what ``mask`` gives, sooner for floats and text."""
+    import numpy as np
+    import pandas as pd
+
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind == "f":
+        values = column.to_numpy(copy=True)
+        values[where] = np.nan
+        return pd.Series(values, index=column.index)
+    if isinstance(column.dtype, pd.StringDtype):
+        taken: Any = column.array.take(np.where(where, -1, np.arange(len(column))), allow_fill=True)
+        return pd.Series(taken, index=column.index)
+    return column.mask(where)
 
 
 PERTURBATIONS: dict[str, Perturbation] = {
@@ -128,7 +193,7 @@ PERTURBATIONS: dict[str, Perturbation] = {
 """``numeric_noise``: x + strength x IQR x N(0, 1), on all numeric columns at once. ``missing``: each cell null at this rate."""
 
 
-def _with(frame: pd.DataFrame, columns: dict[str, pd.Series[Any]]) -> pd.DataFrame:
+def with_columns(frame: pd.DataFrame, columns: Changed) -> pd.DataFrame:
     """Return a copy with these columns; not by ``assign``, whose own arguments a column may be called after."""
     made = frame.copy(deep=False)
     for name, column in columns.items():

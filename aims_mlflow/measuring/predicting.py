@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from aims_mlflow.describing import features
 from aims_mlflow.errors import CannotMeasure
 from aims_mlflow.fingerprint import column_names
+from aims_mlflow.measuring.answers import as_floats, class_scores, one_a_row, positive_score, sound_probabilities
 from aims_mlflow.measuring.labels import UNKNOWN, Labels, kind_of, labels_of, plain, together
 from aims_mlflow.observation import Model, Observation, Predictions
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 log = logging.getLogger("aims_mlflow")
+
+LARGEST = 1e100
+"""Numbers beyond which squared errors, their variances and their sums come to the end of double precision."""
 
 NAMED_AT_MOST = 10
 """How many column names a message lists."""
@@ -50,12 +54,13 @@ def predict_on(seen: Observation, role: str) -> Predictions:
     if given is not None:
         frame = seen.datasets[role].frame
         said, score, classes = _unpacked(given)
+        score = None if score is None else sound_probabilities(score)
     else:
         model = _model(seen)
         frame = feature_frame(seen, role)
         said = answer("predict", model.predict, frame)
         proba = model.predict_proba if labels is not None else None
-        score = None if proba is None else answer("predict_proba", proba, frame)
+        score = None if proba is None else sound_probabilities(answer("predict_proba", proba, frame))
         classes = model.classes
     y_pred = understood(one_a_row(said, len(y_true), frame), labels, seen)
     if labels is None:
@@ -64,7 +69,7 @@ def predict_on(seen: Observation, role: str) -> Predictions:
         return Predictions(y_true, y_pred, None if score is None else positive_score(score, classes, len(y_true), seen), (0, 1))
     if score is None:
         return Predictions(spelled(y_true, labels), spelled(y_pred, labels), None, labels.known)
-    values, columns = _class_scores(score, classes, labels, y_true)
+    values, columns = class_scores(score, classes, labels, y_true)
     return Predictions(spelled(y_true, labels), spelled(y_pred, labels), values, columns)
 
 
@@ -141,36 +146,6 @@ def feature_frame(seen: Observation, role: str) -> pd.DataFrame:
     return frame[list(wanted)].reset_index(drop=True)
 
 
-def one_a_row(said: Any, rows: int, frame: pd.DataFrame | None = None) -> np.ndarray:
-    """Return a model's answer as an array (rows,): from an array, a list, a Series, or a frame or array of one column.
-
-    Rows are matched by position; only a Series that carries ``frame``'s own index in another order is put back into the
-    frame's order.
-
-    Raises:
-        CannotMeasure: another number of rows, or more than one value a row.
-    """
-    import numpy as np
-    import pandas as pd
-
-    if isinstance(said, pd.DataFrame) and said.shape[1] == 1:
-        said = said.iloc[:, 0]
-    if isinstance(said, pd.Series):
-        said = _in_order(said, frame)
-    extended = isinstance(said, pd.Series | pd.Index | pd.api.extensions.ExtensionArray)
-    values: np.ndarray = said.to_numpy() if extended else np.asarray(said)
-    if values.ndim == 2 and values.shape[1] == 1:
-        values = values.ravel()
-    if values.ndim != 1:
-        raise CannotMeasure(
-            f"the model returned {values.ndim} dimensions instead of one value a row",
-            fix="predict must return one label (or number) a row; probabilities belong into predict_proba",
-        )
-    if len(values) != rows:
-        raise CannotMeasure(f"the model returned {len(values)} predictions for {rows} rows", fix="predict must return one value a row")
-    return np.asarray(values)
-
-
 def understood(values: np.ndarray, labels: Labels | None, seen: Observation) -> np.ndarray:
     """Return predictions (n,) as codes of ``labels``, or as floats where ``labels`` is None.
 
@@ -232,7 +207,7 @@ def answer(method: str, function: Any, frame: pd.DataFrame) -> Any:
     """Return what a method of the model gives for a copy of the frame; raises CannotMeasure with the type of what it raises."""
     try:
         return function(frame.copy())
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a model that ends the process must not end the user's
         log.warning("the model's %s raised %s: %s", method, type(error).__name__, error)
         raise CannotMeasure(
             f"the model's {method} raised {type(error).__name__}",
@@ -306,50 +281,6 @@ class _Absent:
     """Stands for the negative label where no data hold one: equal to nothing."""
 
 
-def positive_score(score: Any, classes: tuple[Any, ...], rows: int, seen: Observation) -> np.ndarray:
-    """Return the positive label's score (rows,) from scores (rows,) or (rows, classes); raises CannotMeasure where it cannot be told."""
-    import numpy as np
-
-    values = np.asarray(score)
-    if values.ndim == 2 and (values.shape[1] > 1 or classes):
-        position = Labels(tuple(plain(label) for label in classes)).code(seen.system.task.positive_label)
-        if len(classes) != values.shape[1] or position == UNKNOWN:
-            raise CannotMeasure(
-                f"predict_proba gave {values.shape[1]} columns, {len(classes)} classes: which is the positive label's is not known",
-                fix="give the model classes_ in the order of its columns, spelled as in the target",
-            )
-        values = values[:, position]
-    return _finite_score(one_a_row(values, rows))
-
-
-def _class_scores(score: Any, classes: tuple[Any, ...], labels: Labels, y_true: np.ndarray) -> tuple[np.ndarray, tuple[Any, ...]]:
-    import numpy as np
-
-    values = np.asarray(score)
-    columns = tuple(plain(label) for label in classes)
-    if values.ndim != 2 or values.shape != (len(y_true), len(columns)) or not set(labels.known) <= set(columns):
-        raise CannotMeasure(
-            f"predict_proba gave an array of shape {values.shape} for {len(y_true)} rows and {len(columns)} classes",
-            fix="give one column for each class, with classes_ in their order, spelled as in the target",
-        )
-    order = sorted(range(len(columns)), key=lambda at: labels.code(columns[at]))
-    return _finite_score(values[:, order]), tuple(columns[at] for at in order)
-
-
-def _finite_score(values: np.ndarray) -> np.ndarray:
-    import numpy as np
-
-    try:
-        numbers = values.astype(float)
-    except (TypeError, ValueError):
-        raise CannotMeasure("scores are not numbers", where="predict_proba", fix="return probabilities as floats") from None
-    if not np.isfinite(numbers).all():
-        raise CannotMeasure(
-            f"{int((~np.isfinite(numbers)).sum())} scores are missing or infinite", where="predict_proba", fix="mend the model's scores"
-        )
-    return numbers
-
-
 def _numbers(column: pd.Series[Any], otherwise: str, where: str) -> np.ndarray:
     import numpy as np
     import pandas as pd
@@ -366,27 +297,16 @@ def _numbers(column: pd.Series[Any], otherwise: str, where: str) -> np.ndarray:
     wrong = int((~np.isfinite(values)).sum())
     if wrong:
         raise CannotMeasure(f"{wrong} of {len(values)} values are missing or infinite", where=where, fix="give finite numbers, one a row")
+    if len(values) and np.abs(values).max() > LARGEST:
+        raise CannotMeasure("there are numbers so large that their squares overflow", where=where, fix="give them in another unit")
     return values
-
-
-def _in_order(said: pd.Series[Any], frame: pd.DataFrame | None) -> pd.Series[Any]:
-    import pandas as pd
-
-    if frame is None or len(said) != len(frame) or said.index.equals(frame.index) or said.index.equals(pd.RangeIndex(len(said))):
-        return said
-    if frame.index.is_unique and said.index.is_unique and set(said.index) == set(frame.index):
-        return said.reindex(frame.index)
-    return said
 
 
 def _look_like_probabilities(values: np.ndarray) -> bool:
     import numpy as np
 
-    try:
-        numbers = values.astype(float)
-    except (TypeError, ValueError):
-        return False
-    return bool(((numbers >= 0) & (numbers <= 1)).all() and (numbers != np.round(numbers)).any())
+    numbers = as_floats(values)
+    return numbers is not None and bool(((numbers >= 0) & (numbers <= 1)).all() and (numbers != np.round(numbers)).any())
 
 
 def _kind(values: np.ndarray) -> str:

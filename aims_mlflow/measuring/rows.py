@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from aims_mlflow.fingerprint import as_arrow, cells_as_text
+from aims_mlflow.observation import Observation
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,6 +21,8 @@ def row_hashes(frame: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
     stored, an instant is an instant in any unit, missing is missing. Unequal rows collide with a chance of about
     rows^2 / 2^129 (below 1e-24 for ten million rows), which is taken as never. Not meant to withstand an attacker.
 
+    A row's hash is the sum (modulo 2^64) of what its cells add (``cell_hashes``), so one column can be taken out of it again.
+
     Raises:
         CannotMeasure: a column of arbitrary Python objects.
     """
@@ -27,25 +30,47 @@ def row_hashes(frame: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
 
     hashes = np.zeros((2, len(frame)), dtype=np.uint64)
     for position, name in enumerate(columns):
-        for half, values in enumerate(_cell_hashes(frame[name], name)):
-            # A different odd number per column and half: swapped values in two columns give another sum.
-            factor = int(hashlib.sha256(f"aims-row/{half}/{position}".encode()).hexdigest()[:16], 16) | 1
-            hashes[half] += _mixed(values ^ np.uint64(factor)) * np.uint64(factor)
+        for half, values in enumerate(cell_hashes(frame[name], name, position)):
+            hashes[half] += values
     return np.ascontiguousarray(hashes.T)
+
+
+def cell_hashes(column: pd.Series[Any], name: str, position: int) -> Iterator[np.ndarray]:
+    """Yield what each cell of the column at ``position`` adds to the two halves of its row's hash (rows,), dtype uint64."""
+    import numpy as np
+
+    for half, values in enumerate(_cell_hashes(column, name)):
+        # A different odd number per column and half: swapped values in two columns give another sum.
+        factor = int(hashlib.sha256(f"aims-row/{half}/{position}".encode()).hexdigest()[:16], 16) | 1
+        yield _mixed(values ^ np.uint64(factor)) * np.uint64(factor)
+
+
+def hashes_of(seen: Observation, role: str, columns: tuple[str, ...]) -> np.ndarray:
+    """Return ``row_hashes`` of the data in ``role``, worked out once for all checks that ask for the same columns."""
+    key = f"row hashes of {role}: {columns!r}"
+    if key not in seen.kept:
+        seen.kept[key] = row_hashes(seen.dataset(role).frame, columns)
+    found: np.ndarray = seen.kept[key]
+    return found
 
 
 def row_ids(frames: Sequence[pd.DataFrame], columns: Sequence[str]) -> tuple[np.ndarray, ...]:
     """Return an integer for each row of each frame, the same for equal rows over ``columns``, counted from 0 without gaps."""
+    return ids_of([row_hashes(frame, columns) for frame in frames])
+
+
+def ids_of(hashes: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
+    """Return an integer for each hash, (rows, 2) each, the same for equal ones, counted from 0 without gaps."""
     import numpy as np
 
-    hashes = np.concatenate([row_hashes(frame, columns) for frame in frames])
-    order = np.lexsort((hashes[:, 1], hashes[:, 0]))
-    arranged = hashes[order]
-    fresh = np.ones(len(hashes), dtype=bool)
+    together = np.concatenate(hashes)
+    order = np.lexsort((together[:, 1], together[:, 0]))
+    arranged = together[order]
+    fresh = np.ones(len(together), dtype=bool)
     fresh[1:] = (arranged[1:] != arranged[:-1]).any(axis=1)
-    ids = np.empty(len(hashes), dtype=np.int64)
+    ids = np.empty(len(together), dtype=np.int64)
     ids[order] = np.cumsum(fresh) - 1
-    return tuple(np.split(ids, np.cumsum([len(frame) for frame in frames])[:-1]))
+    return tuple(np.split(ids, np.cumsum([len(one) for one in hashes])[:-1]))
 
 
 def _mixed(values: np.ndarray) -> np.ndarray:
@@ -85,10 +110,32 @@ def _cell_hashes(column: pd.Series[Any], name: str) -> tuple[np.ndarray, np.ndar
             column if kind in ("", "string", "empty") and _is_text(column) else pd.Series(cells_as_text(column, name), dtype=object)
         )
         cells = texts.to_numpy(dtype=object, na_value="")
-        first, second = (pd.util.hash_array(cells, hash_key=key) for key in ("aims-row-hash-01", "aims-row-hash-02"))
+        codes, uniques = pd.factorize(cells)
+        try:
+            first, second = (half[codes] for half in _text_hashes(uniques))
+        except UnicodeEncodeError:
+            first, second = (half[codes] for half in _text_hashes(np.array([_written(one) for one in uniques], dtype=object)))
     if missing.any():
         first, second = (np.where(missing, np.uint64(0x9E3779B97F4A7C15), half) for half in (first, second))
     return first, second
+
+
+def _text_hashes(uniques: np.ndarray) -> list[np.ndarray]:
+    """Return two 64-bit hashes of each text; raises UnicodeEncodeError where UTF-8 cannot hold one."""
+    import pandas as pd
+
+    return [pd.util.hash_array(uniques, hash_key=key, categorize=False) for key in ("aims-row-hash-01", "aims-row-hash-02")]
+
+
+def _written(cell: Any) -> Any:
+    """Return a cell as it can be hashed: text that UTF-8 cannot hold (half a surrogate pair) as its code points."""
+    try:
+        cell.encode()
+    except UnicodeEncodeError:
+        return f"\0{cell.encode('utf-8', 'surrogatepass').hex()}"
+    except AttributeError:
+        return cell
+    return cell
 
 
 def _fits(column: pd.Series[Any]) -> bool:

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from aims_mlflow.measuring.calibration import error_of
 from aims_mlflow.observation import Predictions
 
 if TYPE_CHECKING:
     import numpy as np
 
 CALIBRATION_ERROR = "expected_calibration_error"
-CALIBRATION_BINS = 10
 
 DEFAULTS: dict[str, tuple[str, ...]] = {
     "binary_classification": (
@@ -127,11 +127,29 @@ SCORERS: dict[str, tuple[str, ...]] = {
 NAMES = tuple(dict.fromkeys([*OF_LABELS, *OF_SCORES, *OF_NUMBERS, CALIBRATION_ERROR, *SCORERS["classification"], *SCORERS["regression"]]))
 """Every metric name that a requirement may ask for."""
 
+LOSSES = frozenset(
+    {"brier_score_loss", "hamming_loss", "log_loss", "zero_one_loss", CALIBRATION_ERROR}
+    | {name for name in OF_NUMBERS if not name.endswith(("_score",))}
+)
+"""Functions that are better when lower; scorers are always better when higher."""
+
+_CLUSTERING = "it compares clusterings, whose labels have no meaning; this tool judges predictions of a target"
+_MULTILABEL = "it averages over rows of several labels each; a target here has one label a row"
+NOT_SCORED: dict[str, str] = {
+    **dict.fromkeys(("adjusted_mutual_info_score", "adjusted_rand_score", "completeness_score", "fowlkes_mallows_score"), _CLUSTERING),
+    **dict.fromkeys(
+        ("homogeneity_score", "mutual_info_score", "normalized_mutual_info_score", "rand_score", "v_measure_score"), _CLUSTERING
+    ),
+    **dict.fromkeys(("f1_samples", "jaccard_samples", "precision_samples", "recall_samples"), _MULTILABEL),
+}
+"""Scikit-learn's scorers that are not measured, and why: no task kind here has what they ask for."""
+
 _SAME_AS = {"accuracy": "accuracy_score", "balanced_accuracy": "balanced_accuracy_score", "neg_log_loss": "log_loss"}
 ALIASES: dict[str, dict[str, str]] = {
     "binary_classification": _SAME_AS
     | {name: f"{name}_score" for name in ("f1", "jaccard", "precision", "recall", "average_precision", "roc_auc")}
-    | {"neg_brier_score": "brier_score_loss"},
+    | {"neg_brier_score": "brier_score_loss"}
+    | dict.fromkeys(("roc_auc_ovo", "roc_auc_ovo_weighted", "roc_auc_ovr", "roc_auc_ovr_weighted"), "roc_auc_score"),
     "multiclass_classification": _SAME_AS
     | {"average_precision": "average_precision_score"}
     | {f"{name}_macro": f"{name}_score" for name in ("f1", "jaccard", "precision", "recall")}
@@ -198,6 +216,8 @@ class Answers:
     def why_not(self, name: str) -> str:
         """Return why a metric cannot be taken on these answers, or "" where nothing is known to stand against it."""
         base = ALIASES[self.kind].get(name, name)
+        if base in NOT_SCORED:
+            return NOT_SCORED[base]
         regression = self.kind == "regression"
         if base not in (OF_NUMBERS if regression else (*OF_LABELS, *OF_SCORES, CALIBRATION_ERROR)) and (
             base not in SCORERS["regression" if regression else "classification"]
@@ -215,10 +235,11 @@ class Answers:
 
     def _function(self, name: str) -> Callable[[], Any]:
         """Return the call that gives the value."""
+        import numpy as np
         import sklearn.metrics as known
 
         if name == CALIBRATION_ERROR:
-            return lambda: calibration_error(self)
+            return lambda: error_of(self.y_true, np.asarray(self.score))
         several = self.kind == "multiclass_classification"
         options: dict[str, Any] = {}
         if name in ("f1_score", "jaccard_score", "precision_score", "recall_score"):
@@ -236,30 +257,7 @@ class Answers:
             return lambda: getattr(known, name)(self.y_true, self.score, **options)
         if name in (OF_NUMBERS if self.kind == "regression" else OF_LABELS):
             return lambda: getattr(known, name)(self.y_true, self.y_pred, **options)
-        import numpy as np
-
         return lambda: known.get_scorer(name)(_said(self), np.arange(self.n).reshape(-1, 1), self.y_true)
-
-
-def calibration_bins(score: np.ndarray) -> np.ndarray:
-    """Return the bin of each score (n,): ten of equal mass, equal scores always together."""
-    import numpy as np
-
-    edges = np.quantile(score, np.arange(1, CALIBRATION_BINS) / CALIBRATION_BINS)
-    return np.searchsorted(np.unique(edges), score, side="right")
-
-
-def calibration_error(answers: Answers) -> float:
-    """Return the expected calibration error of a binary score: mean over rows of |mean score - share of positives| of their bin.
-
-    Ten bins of equal mass, which is less biased than equal widths (Naeini et al. 2015; Roelofs et al. 2022). In small samples
-    it leans upward.
-    """
-    import numpy as np
-
-    score = np.asarray(answers.score)
-    gaps = np.bincount(calibration_bins(score), weights=score - answers.y_true)
-    return float(np.abs(gaps).sum() / answers.n)
 
 
 @cache

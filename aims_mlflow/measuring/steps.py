@@ -53,19 +53,22 @@ def unwrapped(estimator: Any) -> Any:
 def steps_of(estimator: Any) -> tuple[Step, ...]:
     """Return the preparation steps of a fitted estimator: every transformer in its pipelines, column transformers and unions.
 
-    The last step of a pipeline is left out where it predicts. An estimator that is no pipeline, union or column transformer
+    The last step of the whole is left out where it predicts. An estimator that is no pipeline, union or column transformer
     has no steps.
     """
-    return tuple(_flattened(unwrapped(estimator), "", None, (), top=True))
+    return tuple(_flattened(unwrapped(estimator), "", None, (), last=True))
 
 
-def _flattened(part: Any, name: str, select: Any, before: tuple[Any, ...], *, top: bool = False) -> Iterator[Step]:
+def _flattened(part: Any, name: str, select: Any, before: tuple[Any, ...], *, last: bool = False) -> Iterator[Step]:
+    """Yield the steps of a part of a model; ``last``: nothing follows it, so that it may be the model itself."""
     steps, columns, union = (getattr(part, key, None) for key in ("steps", "transformers_", "transformer_list"))
     if isinstance(steps, list):
         for position, (label, inner) in enumerate(steps):
-            if position == len(steps) - 1 and _predicts(inner):
+            ends = last and position == len(steps) - 1
+            held = unwrapped(inner) if ends else inner
+            if ends and _predicts(held) and not isinstance(getattr(held, "steps", None), list):
                 continue
-            yield from _flattened(inner, _path(name, label), select, before)
+            yield from _flattened(held, _path(name, label), select, before, last=ends)
             before = (*before, _Passing(select, inner))
             select = None
     elif isinstance(columns, list):
@@ -75,7 +78,7 @@ def _flattened(part: Any, name: str, select: Any, before: tuple[Any, ...], *, to
     elif isinstance(union, list):
         for label, inner in union:
             yield from _flattened(inner, _path(name, label), select, before)
-    elif not top:
+    elif name:
         kind = part if isinstance(part, str) else "passthrough" if part is None else type(part).__name__
         yield Step(name, None if isinstance(part, str) or part is None else part, kind, select, before, first=not before)
 
@@ -200,14 +203,15 @@ def counted_rows(transformer: Any) -> int | None:
 def learnt(fitted: Any) -> dict[str, Any]:
     """Return the attributes that fitting sets and data decide: none of the constructor's, and no schema among them.
 
-    Private ones are scikit-learn's bookkeeping, but for those that keep the data of the fit (``_fit_X`` of neighbours).
+    Private ones are scikit-learn's bookkeeping, but for those that keep the data of the fit (``_fit_X`` of neighbours) and those
+    that are fitted themselves (``_tfidf`` of a vectorizer).
     """
     held: Mapping[str, Any] = getattr(fitted, "__dict__", {})
     given = set(fitted.get_params(deep=False)) if hasattr(fitted, "get_params") else set()
     return {
         name: value
         for name, value in held.items()
-        if name not in given and name not in _SCHEMA and (not name.startswith("_") or name.startswith("_fit"))
+        if name not in (*given, *_SCHEMA) and (not name.startswith("_") or name.startswith("_fit") or hasattr(value, "get_params"))
     }
 
 
@@ -238,7 +242,17 @@ def _alike(left: Any, right: Any, depth: int) -> bool | None:
         return _alike(left.to_numpy(), right.to_numpy(), depth + 1)
     if hasattr(left, "get_params"):
         return _alike(learnt(left), learnt(right), depth + 1)
-    return None
+    return _states_alike(left, right, depth)
+
+
+def _states_alike(left: Any, right: Any, depth: int) -> bool | None:
+    """Compare what two objects would be pickled with, such as scikit-learn's trees; None for functions and what has no state."""
+    try:
+        reduced = [one.__reduce_ex__(4) for one in (left, right)]
+    except TypeError:  # objects of other languages that refuse
+        return None
+    states = [one[2] if isinstance(one, tuple) and len(one) > 2 else None for one in reduced]
+    return None if states[0] is None else _alike(states[0], states[1], depth + 1)
 
 
 def _arrays_alike(left: Any, right: Any, depth: int) -> bool | None:
@@ -246,6 +260,8 @@ def _arrays_alike(left: Any, right: Any, depth: int) -> bool | None:
 
     if left.shape != right.shape:
         return False
+    if left.dtype.names and left.dtype == right.dtype:
+        return _all(_arrays_alike(left[name], right[name], depth) for name in left.dtype.names)
     if left.dtype.kind in "fiubc" and right.dtype.kind in "fiubc":
         scale = float(np.nanmax(np.abs(left), initial=0.0, where=np.isfinite(left))) if left.size else 0.0
         return bool(np.allclose(left, right, rtol=TOLERANCE, atol=TOLERANCE * max(scale, 1e-12), equal_nan=True))
@@ -258,11 +274,11 @@ def _close(left: Any, right: Any) -> bool:
 
 
 def _all(parts: Iterator[bool | None]) -> bool | None:
-    """Return False where one is, else None where nothing could be compared, else True."""
+    """Return False where one is, else None where one could not be compared, else True."""
     found = list(parts)
     if any(one is False for one in found):
         return False
-    return None if found and all(one is None for one in found) else True
+    return None if any(one is None for one in found) else True
 
 
 def model_input(frame: pd.DataFrame, estimator: Any, features: Sequence[str]) -> Any:

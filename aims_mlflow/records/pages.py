@@ -14,8 +14,10 @@ from markupsafe import Markup
 
 from aims_mlflow import controls as catalogue
 from aims_mlflow.evidence import WORST_FIRST, State
+from aims_mlflow.pictures import Figure
+from aims_mlflow.pictures.drawing import RULES
 from aims_mlflow.records.consequence import CLASSES
-from aims_mlflow.records.pictures import axis_of, in_numbers, interval_svg, number
+from aims_mlflow.records.pictures import figure_svg, in_figures, interval_svg, number
 from aims_mlflow.records.risk_words import ConsequenceClass, Level, Likelihood, LikelihoodClass, RiskRecord
 from aims_mlflow.records.words import AnswerState, CoverageLine, MeasureShown, Question, SystemRecord
 from aims_mlflow.scorecard import MARKS, counts_of, plain, visible, words
@@ -48,7 +50,7 @@ def files_of(record: SystemRecord) -> dict[str, bytes]:
 
 def html(record: SystemRecord) -> str:
     """Return the record as one self-contained HTML page. Every text of somebody's is escaped."""
-    css = Markup(_template("style.css"))  # noqa: S704 - our own file
+    css = Markup(_template("style.css") + RULES)  # noqa: S704 - our own files
     return _html().from_string(_template("system.html.j2")).render(css=css, **_view(record))
 
 
@@ -168,19 +170,20 @@ def _matrix(record: SystemRecord) -> list[tuple[LikelihoodClass, list[tuple[Cons
     return rows
 
 
-def _measures(record: SystemRecord) -> Iterator[tuple[str, list[tuple[MeasureShown, Markup, list[tuple[MeasureShown, Markup]]]]]]:
-    """Yield each check with its measured requirements, each with its picture and those of the group rates behind it."""
-    for check, found in groupby(sorted(record.measures, key=lambda m: m.check), key=lambda m: m.check):
-        rows: list[tuple[MeasureShown, Markup, list[tuple[MeasureShown, Markup]]]] = []
-        every = list(found)
-        behind: dict[str, list[tuple[MeasureShown, Markup]]] = {}
-        for one in every:
-            if not one.bound:
-                behind.setdefault(one.requirement, []).append((one, interval_svg(one, (0.0, 1.0))))
-        for one in every:
-            if one.bound:
-                rows.append((one, interval_svg(one, axis_of([one])), behind.get(one.requirement, [])))
-        yield check, rows
+def _measures(record: SystemRecord) -> Iterator[tuple[str, list[tuple[MeasureShown, list[Figure]]], list[Figure], list[Figure]]]:
+    """Yield each check: its measured requirements with the pictures that show them, these pictures, and those of the rest."""
+    rows: dict[str, list[tuple[MeasureShown, list[Figure]]]] = {}
+    for one in sorted((m for m in record.measures if m.bound), key=lambda m: m.check):
+        shown = [f for f in record.figures if f.check == one.check and one.requirement in f.requirements and _about(f, one)]
+        rows.setdefault(one.check, []).append((one, shown))
+    for check in sorted({*rows, *(f.check for f in record.figures)}):
+        own = [f for f in record.figures if f.check == check]
+        yield check, rows.get(check, []), [f for f in own if f.requirements], [f for f in own if not f.requirements]
+
+
+def _about(figure: Figure, one: MeasureShown) -> bool:
+    """Return whether a figure is drawn from a result that the measure rests on."""
+    return bool(set(figure.evidence_ids) & set(one.evidence_ids))
 
 
 def _when(value: datetime | None) -> str:
@@ -218,7 +221,9 @@ _FILTERS: dict[str, Any] = {
     "percent": _percent,
     "chance": _chance,
     "number": number,
-    "in_numbers": in_numbers,
+    "in_numbers": in_figures,
+    "bar": interval_svg,
+    "picture": figure_svg,
     "scope": _scope,
     "counts": lambda lines: counts_of(line.state for line in lines),
 }

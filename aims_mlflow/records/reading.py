@@ -15,6 +15,7 @@ from aims_mlflow.evidence import LETS_THROUGH, CheckResult, Evidence, State, dig
 from aims_mlflow.gate import NOT_ABOUT_THIS, decide
 from aims_mlflow.judging import judge
 from aims_mlflow.judging.lines import ControlLine, control_lines
+from aims_mlflow.pointing import evidence_run
 from aims_mlflow.promotion import POLICY_FILE, Recorded, recorded_decisions
 from aims_mlflow.records.words import RunCounts
 from aims_mlflow.signing import Verified, open_bundle
@@ -140,9 +141,12 @@ def read_versions(store: Store, said: Declared, runs: Sequence[RunView], now: da
     newest = sorted(views.values(), key=lambda v: (v.created, v.name, int(v.version)), reverse=True)
     chosen = counted(newest, system.gate.protects)
     if newest:
-        return tuple(
-            _seen(store, said, _facts(v), v, by_id.get(v.run_id) or _run(store, v.run_id), now, hash_files=v is chosen) for v in newest
-        )
+        found = []
+        for view in newest:
+            facts = _facts(view, evidence_run(store, view))
+            run = by_id.get(facts.run_id) or _run(store, facts.run_id)
+            found.append(_seen(store, said, facts, view, run, now, hash_files=view is chosen))
+        return tuple(found)
     for run in sorted(runs, key=lambda r: r.started, reverse=True):
         if (
             run.status == "FINISHED"
@@ -192,8 +196,8 @@ def count_runs(runs: Sequence[RunView], versions: Sequence[Seen]) -> RunCounts:
     )
 
 
-def _facts(view: VersionView) -> VersionFacts:
-    return VersionFacts(name=view.name, version=view.version, source=view.source, run_id=view.run_id)
+def _facts(view: VersionView, run_id: str) -> VersionFacts:
+    return VersionFacts(name=view.name, version=view.version, source=view.source, run_id=run_id)
 
 
 def _run(store: Store, run_id: str) -> RunView | None:

@@ -13,6 +13,7 @@ from aims_mlflow.errors import ConfigurationError
 from aims_mlflow.evidence import CheckResult, Evidence, State, collector, worst
 from aims_mlflow.judging import gated_controls
 from aims_mlflow.judging.bounds import IMPLICIT_METRIC
+from aims_mlflow.pictures import figures
 from aims_mlflow.records.hazards import questions
 from aims_mlflow.records.impact import impact_record
 from aims_mlflow.records.openitems import open_items
@@ -101,6 +102,7 @@ def make_record(read: Read) -> SystemRecord:
         impact=impact,
         risks=risks,
         measures=_measures(said, seen),
+        figures=figures(seen.bundle.results, said.system.requirements) if seen is not None and seen.bundle is not None else (),
         persons_words=spoken,
         versions=tuple(_version(v, v is seen, gated) for v in read.versions),
     )

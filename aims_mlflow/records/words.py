@@ -13,6 +13,7 @@ from typing import Literal
 from pydantic import Field
 
 from aims_mlflow.evidence import State, Word
+from aims_mlflow.pictures import Figure
 from aims_mlflow.records.risk_words import LIKELIHOOD_SENTENCE, ConsequenceClass, Level, RiskRegister
 
 CITATION_SENTENCE = "Ids in brackets are the evidence a line rests on; each is listed under Sources with the run and the file it stands in."
@@ -215,6 +216,7 @@ class SystemRecord(Word):
     impact: ImpactRecord
     risks: RiskRegister
     measures: tuple[MeasureShown, ...] = ()
+    figures: tuple[Figure, ...] = Field(default=(), description="what the page draws of fairness, robustness and drift, in numbers")
     persons_words: tuple[PersonsWord, ...] = ()
     versions: tuple[VersionRecord, ...] = ()
     sources: tuple[Source, ...] = ()

@@ -99,9 +99,11 @@ def save(model: Any, folder: Path, mlflow_model: Any, *, frame: pd.DataFrame | N
         if frame is not None:
             arguments["signature"] = _signature(model, frame)
         given = _as_python_model(model) if name == "python_function" else model
+        if name == "torch":  # MLflow's default, a traced graph, wants example rows and a tensor signature
+            arguments = {k: v for k, v in arguments.items() if k != "signature"} | {"serialization_format": "pickle"}
         if name != "sklearn":
             module.save_model(**{flavour.argument: given}, path=str(folder), **arguments)
-            return Saved(name, "cloudpickle" if name == "python_function" else name)
+            return Saved(name, {"python_function": "cloudpickle", "torch": "pickle"}.get(name, name))
         try:
             module.save_model(given, path=str(folder), serialization_format="skops", skops_trusted_types=TRUSTED, **arguments)
         except Exception as refused:

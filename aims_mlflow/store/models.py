@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,13 @@ from aims_mlflow.store.views import LoggedModel, VersionView
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+LOADED_NOTE = "registered_model_meta"
+"""The file in which MLflow notes, in a local store in the model's own folder, as which version a model was loaded."""
+
+_LOADED_NOTE = re.compile(rb"(model_(name|version): [^\n]{0,500}\n){1,2}")
+"""What MLflow writes there. A file of that name with anything else in it counts as any other."""
 
 
 class Models(Connection):
@@ -97,9 +105,15 @@ class Models(Connection):
         return where
 
     def model_files(self, where: str | VersionView) -> dict[str, tuple[int, str]]:
-        """Return the manifest of a model's files: path -> (bytes, sha256). Raises VerificationError on links."""
+        """Return the manifest of a model's files: path -> (bytes, sha256). Raises VerificationError on links.
+
+        The note that MLflow leaves beside a model of a local store when somebody loads it is no file of the model.
+        """
         with self.model_folder(where) as folder:
-            return manifest(folder)
+            found = manifest(folder)
+            if LOADED_NOTE in found and _LOADED_NOTE.fullmatch((folder / LOADED_NOTE).read_bytes()):
+                del found[LOADED_NOTE]
+            return found
 
     def load_pyfunc(self, uri: str) -> Any:
         """Load a model to evaluate it. This runs code of the model's: for the capturing side only, never for the gate."""

@@ -100,6 +100,17 @@ class Runs(Connection):
             parent = str(Path(path).parent)
             self._call(f"write {path}", lambda: self._client.log_artifact(run_id, str(local), None if parent == "." else parent))
 
+    def write_all(self, run_id: str, files: Mapping[str, bytes]) -> None:
+        """Write several artifacts of the run, path -> content, in one call."""
+        if not files:
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            for path, content in files.items():
+                local = Path(folder, path)
+                local.parent.mkdir(parents=True, exist_ok=True)
+                local.write_bytes(content)
+            self._call(f"write {len(files)} files", lambda: self._client.log_artifacts(run_id, folder))
+
     def read(self, run_id: str, path: str) -> bytes:
         """Return the bytes of one artifact of the run; raises StoreError where it is not there."""
         with tempfile.TemporaryDirectory() as folder, without_progress_bar():

@@ -30,6 +30,9 @@ def inconsistencies(root: Node, base_dir: Path | None, *, thorough: bool = False
         thorough: whether Great Expectations may be imported (seconds) to look for types of expectations that are not its usual ones.
     """
     yield from _data(root)
+    yield from _time(root)
+    yield from _baseline(root)
+    yield from _populations(root)
     for requirement in _each(root, "requirements"):
         if not isinstance(requirement.value, dict):
             continue
@@ -87,11 +90,38 @@ def _data(root: Node) -> Iterator[Mistake]:
             yield Mistake(column.place, column.path, f"{target.text!r} is the target", "name the columns that describe groups of people")
 
 
+def _time(root: Node) -> Iterator[Mistake]:
+    data, task = root.get("data"), root.get("task")
+    time, target = _at(data, "time") if data else None, _at(task, "target") if task else None
+    if time is not None and target is not None and time.text == target.text:
+        yield Mistake(time.place, time.path, f"{time.text!r} is the target", "name the column that holds the time of each row")
+
+
+def _baseline(root: Node) -> Iterator[Mistake]:
+    system = root.get("system")
+    baseline = _at(system, "baseline") if system else None
+    if baseline is not None and not baseline.text.startswith(("models:/", "runs:/")):
+        fix = "write models:/NAME@ALIAS, models:/NAME/VERSION or runs:/RUN_ID/PATH"
+        yield Mistake(baseline.place, baseline.path, "the baseline is no model URI of MLflow's", fix)
+
+
+def _populations(root: Node) -> Iterator[Mistake]:
+    named: set[str] = set()
+    for one in _each(root, "data", "populations"):
+        column = _at(one, "column")
+        if column is not None and column.text in named:
+            yield Mistake(column.place, column.path, f"{column.text!r} has a population already", "keep one of the two")
+        named.add(column.text if column else "")
+
+
 def _sensitive_nodes(data: Node) -> Iterator[Node]:
     for one in _each(data, "sensitive"):
         column = _at(one, "column") or one
         if column.text:
             yield column
+
+
+OWN = " (a check of your own must be known here too: install its package, or name its module in the environment variable AIMS_CHECKS)"
 
 
 def _check_and_metric(node: Node) -> Iterator[Mistake]:
@@ -101,7 +131,7 @@ def _check_and_metric(node: Node) -> Iterator[Mistake]:
     known = registry.checks()
     if check.text not in known:
         fix = did_you_mean(check.text, known, "the known checks are")
-        yield Mistake(check.place, check.path, f"there is no check {shown(check.text)}", fix + " (a check of your own must be installed)")
+        yield Mistake(check.place, check.path, f"there is no check {shown(check.text)}", fix + OWN)
     elif metric is not None:
         names = known[check.text].metric_names()
         if metric.text not in names:

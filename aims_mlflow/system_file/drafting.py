@@ -271,6 +271,7 @@ system:
   # affected_parties:
   #   - {name: people whom its outcomes touch, size: 1000, vulnerable: false, source: where the size comes from}
   # deployment: where and under which limits it runs
+  # baseline: models:/the registered name@champion   # the version that a new one is compared with
 """
 
 _DATA = """
@@ -279,6 +280,9 @@ data:
   sensitive: {sensitive}   # columns that name groups of people; need not be features of the model
   intersections: true   # look at combinations of sensitive columns too
   features: null   # null: every column but the target and the sensitive ones
+  # time: column with the time of each row   # test rows must come after the train rows
+  # populations:   # whom the data stand for
+  #   - {column: a column, shares: {one group: 0.5, the other: 0.5}, source: a census and its year}
   # sources:   # what acquisition evidence (A.7.3) asks for, for each role
   #   train:
   #     uri: where it was obtained
@@ -292,6 +296,12 @@ data:
 """
 
 _TAIL = """
+# robustness:   # what is known of the columns when the model is put on trial
+#   immutable: [a column]   # a search for a changed answer may not change it
+#   ranges: {a column: [0, 100]}   # the least and the most that it can be
+#   swaps: [[a column, another that can be mistaken for it]]
+#   units: {a column: [12]}   # factors by which its unit can be mistaken
+
 gate:
   protects: [champion, production]   # aliases and stages that only a model with sufficient evidence may take
   controls: null   # null: every A.6/A.7 control that can have evidence before deployment

@@ -120,7 +120,7 @@ def seen_of(german: Any) -> Callable[..., Any]:
 
     from aims_mlflow.errors import CannotMeasure
     from aims_mlflow.fingerprint import fingerprint
-    from aims_mlflow.observation import Code, Dataset, Model, Observation, RunFacts
+    from aims_mlflow.observation import Code, Dataset, Model, Observation, PreparationStep, RunFacts
     from aims_mlflow.system import System
 
     def known(frame: Any) -> Any:
@@ -138,7 +138,7 @@ def seen_of(german: Any) -> Callable[..., Any]:
         folder: Any = None,
         estimator: Any = None,
         features: tuple[str, ...] | None = None,
-        preparation: tuple[str, ...] = (),
+        preparation: tuple[Any, ...] = (),
     ) -> Any:
         shuffled = german.sample(frac=1, random_state=0).reset_index(drop=True)
         given = {"train": shuffled[:600], "test": shuffled[600:].reset_index(drop=True), **(frames or {})}
@@ -152,7 +152,8 @@ def seen_of(german: Any) -> Callable[..., Any]:
             }
         ).at(folder)
         datasets = {role: Dataset(role, frame, known(frame)) for role, frame in given.items() if frame is not None}
-        run = RunFacts(run_id="r", started=STARTED, code=Code("unknown"), preparation=preparation)
+        steps = tuple(PreparationStep(one) if isinstance(one, str) else one for one in preparation)
+        run = RunFacts(run_id="r", started=STARTED, code=Code("unknown"), preparation=steps)
         model = None if estimator is None else Model(predict=lambda _: [], features=features, estimator=estimator)
         return Observation(system, datasets, run, model)
 

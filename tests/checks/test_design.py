@@ -133,3 +133,16 @@ class Refuses:
 
 def test_an_estimator_that_does_not_tell_is_undocumented(observe: Any) -> None:
     assert undocumented(observe(model={"estimator": Refuses()})) == ["parameters", "seed"]
+
+
+def test_code_that_no_record_names_is_missing_in_an_assessment_and_no_failure(observe: Any) -> None:
+    documented, code = design(observe(run={"kind": "assessment", "recorded_by": "r0", "code": Code("unknown")}))
+    assert [m.name for m in documented.measures] == ["undocumented_fields"]
+    assert {m.name: m.value for m in code.measures} == {"code_unknown": None, "code_dirty": None}
+    assert code.problem.state == "missing"
+    assert "as recorded by run r0" in " ".join(documented.notes)
+
+
+def test_code_that_is_recorded_and_clean_is_known_in_an_assessment(observe: Any) -> None:
+    result = design(observe(run={"kind": "assessment", "recorded_by": "r0"}))
+    assert {m.name: m.value for m in result.measures} == {"undocumented_fields": 0, "code_unknown": 0, "code_dirty": 0}

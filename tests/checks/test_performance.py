@@ -16,7 +16,7 @@ from aims_mlflow import registry
 from aims_mlflow.checks.performance import performance
 from aims_mlflow.evidence import CheckResult
 from aims_mlflow.fingerprint import fingerprint
-from aims_mlflow.measuring.scoring import DEFAULTS
+from aims_mlflow.measuring.scoring import CALIBRATION_ERROR, DEFAULTS
 from aims_mlflow.observation import Code, Dataset, Model, Observation, RunFacts
 from aims_mlflow.system import System
 
@@ -132,9 +132,22 @@ def test_a_metric_nobody_knows_is_not_among_the_names() -> None:
     assert "roc_auc_scroe" not in names
 
 
-def test_large_data_say_that_fewer_resamples_were_drawn() -> None:
-    n = 40_000
-    y = np.arange(n) % 2
-    frame = pd.DataFrame({"x": np.arange(n), "target": y})
-    found = only(see("binary_classification", {"test": frame}, Model(lambda f: f["x"] % 3 % 2, ("x",)), positive_label=1))
-    assert any("500 resamples" in note for note in found.notes)
+def test_what_has_no_interval_says_why() -> None:
+    seen, _ = trained("regression", {"metric": "max_error", "max": 1e6})
+    found = only(seen)
+    assert any("max_error has no interval" in note and "tail" in note for note in found.notes)
+    perfect = see("regression", {"test": seen.datasets["test"].frame}, Model(lambda f: f["target"], ("target",)))
+    assert any("all alike" in note and "mean_absolute_error" in note for note in only(perfect).notes)
+
+
+def test_a_hundred_thousand_rows_take_no_resampling_of_rows() -> None:
+    random = np.random.default_rng(0)
+    score = random.uniform(size=100_000)
+    frame = pd.DataFrame({"x": score, "target": (random.uniform(size=100_000) < score).astype(int)})
+    model = Model(lambda f: (f["x"] > 0.5).astype(int), ("x",), lambda f: np.column_stack([1 - f["x"], f["x"]]), (0, 1))
+    found = only(see("binary_classification", {"test": frame}, model, positive_label=1))
+    methods = {m.name: str(m.ci_method) for m in found.measures}
+    drawn = {name for name, method in methods.items() if "resamples" in method or "draws" in method}
+    assert drawn == {"balanced_accuracy_score", "f1_score", CALIBRATION_ERROR}  # all of them from counts
+    assert not any("bootstrap" in method for method in methods.values())
+    assert any(CALIBRATION_ERROR in note and "leans upward" in note for note in found.notes)

@@ -11,9 +11,10 @@ from sklearn.compose import ColumnTransformer
 from sklearn.impute import KNNImputer, SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
 
 from aims_mlflow.checks import preparation as module
+from aims_mlflow.observation import FrameFacts, PreparationStep
 from aims_mlflow.registry import get
 
 NUMERIC = ["duration_in_month", "credit_amount", "age_in_years"]
@@ -86,7 +87,7 @@ def test_declared_steps_are_recorded_and_not_verified(seen_of: Any) -> None:
         "steps_unverified": 2,
         "fitted_on_other_data": 0,
     }
-    assert found.facts["declared"] == ["dropped rows without income", "logarithm of income"]
+    assert found.facts["declared"] == [{"words": "dropped rows without income"}, {"words": "logarithm of income"}]
     assert "cannot be verified" in found.notes[0]
 
 
@@ -146,6 +147,57 @@ def test_settings_that_hold_data_and_names_made_of_categories_are_not_written(se
     assert "48151623" not in text
     assert found.facts["steps"][0]["settings"] == {"fill_value": "withheld", "strategy": "constant"}
     assert found.facts["steps"][2]["columns"] == "what an earlier step made"
+
+
+def framed(name: str, rows: int = 10, columns: tuple[str, ...] = ("a", "b")) -> FrameFacts:
+    return FrameFacts(rows, columns, name)
+
+
+def test_rows_dropped_and_why_stand_in_the_record(seen_of: Any, german: Any) -> None:
+    train = seen_of(frames={"train": german[:600]}).datasets["train"].fingerprint.sha256
+    steps = (
+        PreparationStep("drop rows without income", framed("a" * 64, 1000), framed("b" * 64, 900), dropped=120, added=20),
+        PreparationStep("derive the age group", framed("b" * 64, 900), framed(train, 600, ("a", "c")), dropped=None, added=None),
+        PreparationStep("scale by hand"),
+    )
+    found = measured(seen_of(frames={"train": german[:600]}, preparation=steps))
+    assert {name: values(found)[name] for name in ("rows_dropped", "rows_added", "digest_gaps")} == {
+        "rows_dropped": 120,
+        "rows_added": 20,
+        "digest_gaps": 0,
+    }
+    assert found.measure("digest_gaps").n == 2
+    assert found.facts["reaches"] == ["train"]
+    assert found.facts["declared"][0]["words"] == "drop rows without income"
+    assert found.facts["declared"][0]["rows_dropped"] == 120
+    assert found.facts["declared"][1]["columns_added"] == ["c"]
+    assert found.facts["declared"][1]["columns_removed"] == ["b"]
+    assert found.facts["declared"][2] == {"words": "scale by hand"}
+
+
+def test_a_dropped_digest_is_a_gap(seen_of: Any) -> None:
+    steps = (PreparationStep("clean", framed("a" * 64), framed("b" * 64)), PreparationStep("split", framed("c" * 64), framed("d" * 64)))
+    found = measured(seen_of(preparation=steps))
+    assert values(found)["digest_gaps"] == 2
+    assert found.facts["digest_gaps"][0].startswith("step 2 begins with a frame")
+    assert sum("a gap in the preparation" in note for note in found.notes) == 2
+
+
+def test_words_alone_make_no_chain_and_no_number(seen_of: Any) -> None:
+    found = values(measured(seen_of(preparation=("drop rows",))))
+    assert not {"digest_gaps", "rows_dropped", "rows_added"} & set(found)
+
+
+def test_an_encoder_that_saw_the_test_labels_is_caught(seen_of: Any, german: Any) -> None:
+    def model(frame: Any) -> Any:
+        columns = ColumnTransformer([("encode", TargetEncoder(), ["purpose", "housing"]), ("scale", StandardScaler(), NUMERIC)])
+        return Pipeline([("columns", columns), ("model", LogisticRegression(max_iter=500))]).fit(frame, frame["credit_risk"])
+
+    frames = {"train": german[:600], "test": german[600:]}
+    assert values(measured(seen_of(frames=frames, estimator=model(german[:600]))))["fitted_on_other_data"] == 0
+    caught = measured(seen_of(frames=frames, estimator=model(german)))
+    assert caught.facts["fitted_on_other_data"] == ["columns__encode", "columns__scale"]
+    assert sum("fitted on train and test data together" in note for note in caught.notes) == 2
 
 
 def test_neither_model_nor_frames_are_changed(seen_of: Any, fitted: Any) -> None:

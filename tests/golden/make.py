@@ -130,6 +130,7 @@ def results() -> tuple[CheckResult, ...]:
         counted("documentation", {}, empty_fields=0, card_matches_model=1),
         counted("provenance", {}, roles_missing=0),
         counted("overlap", {"datasets": "train,test"}, shared_rows=0, shared_share=0, identical=0),
+        counted("leakage", {"dataset": "test", "reference": "train"}, leaking_features=0),
         counted("preparation", {}, steps_recorded=2, fitted_on_other_data=0, steps_unverified=0),
         counted("drift", test | {"reference": "train"}, drifted_columns_share=0.0),
         CheckResult(check="performance", scope=test, measures=(interval("roc_auc_score", 0.8, 0.02, 4_000),)),

@@ -4,11 +4,11 @@ import pytest
 
 from aims_mlflow import controls as catalogue
 from aims_mlflow.evidence import CheckResult, State
+from aims_mlflow.judging.questions import STANDING
 from aims_mlflow.judging.standing import (
     GATED,
     LATER,
     RUN_ALONE,
-    STANDING,
     expanded,
     expected_roles,
     gated_controls,
@@ -37,7 +37,7 @@ def ids(of: System, results: tuple[CheckResult, ...] = ()) -> list[str]:
 def test_every_row_names_known_controls_and_one_bound_and_says_what_to_do():
     for row in STANDING:
         assert set(row.controls) <= set(catalogue.control_ids())
-        assert row.unmet in (State.FAIL, State.MISSING)
+        assert row.unmet in (State.FAIL, State.MISSING, State.INCONCLUSIVE)
         assert row.asks
         assert row.fix
         assert len([b for b in (row.min, row.max, row.equals) if b is not None]) == 1
@@ -78,6 +78,13 @@ def test_test_data_are_asked_for_even_where_nobody_declares_them():
     assert "provenance.fingerprinted[dataset=test]" in ids(alone)
     assert expected_roles(alone, ()) == ("train",)
     assert expected_roles(system(data={"roles": {"train": "a", "production": "b"}}), ()) == ("train",)
+
+
+def test_the_order_of_time_is_asked_where_a_column_of_times_is_declared():
+    assert not [one for one in ids(system()) if "out_of_order" in one]
+    dated = system(data={"roles": {"train": "train", "test": "test"}, "time": "applied"})
+    assert [one for one in ids(dated) if "out_of_order" in one] == ["leakage.out_of_order_rows[datasets=train,test, column=applied]"]
+    assert "leakage.leaking_features[dataset=test, reference=train]" in ids(system())
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.spatial.distance import jensenshannon
-from scipy.stats import wasserstein_distance
+from scipy.stats import poisson, wasserstein_distance
 
 from aims_mlflow.measuring.distances import RESAMPLES, draws, jensen_shannon, resampled, wasserstein_normed
 
@@ -38,7 +38,27 @@ def test_the_jensen_shannon_distance_is_scipys(seed: int) -> None:
 
 def standard_error(reference: Any, current: Any, *, numeric: bool, seed: int) -> float:
     drawn = (draws(len(reference), seed=2 * seed), draws(len(current), seed=2 * seed + 1))
-    return float(resampled(reference, current, drawn, numeric=numeric).std(ddof=1))
+    return float(resampled(whole(reference), whole(current), drawn, numeric=numeric).std(ddof=1))
+
+
+def whole(sample: Any) -> tuple[Any, Any]:
+    return sample, np.arange(len(sample))
+
+
+def test_a_row_is_drawn_as_a_poisson_variable_of_mean_one_says() -> None:
+    drawn = draws(20_000, seed=3)
+    assert drawn.shape == (20_000, RESAMPLES)
+    for count in range(7):
+        assert (drawn == count).mean() == pytest.approx(poisson.pmf(count, 1), abs=4 * np.sqrt(0.25 / drawn.size) + 2**-16)
+    assert abs(np.corrcoef(drawn[:, 0], drawn[:, 1])[0, 1]) < 0.03
+
+
+def test_missing_values_leave_their_row_out() -> None:
+    reference, current = np.array([1.0, 5.0, 2.0, 9.0]), np.array([4.0, 4.5, 6.0])
+    drawn = draws(5, seed=1), draws(3, seed=2)
+    rows = np.array([0, 1, 3, 4])
+    by_hand = resampled(whole(reference), whole(current), (drawn[0][rows], drawn[1]), numeric=True)
+    assert np.array_equal(resampled((reference, rows), whole(current), drawn, numeric=True), by_hand, equal_nan=True)
 
 
 def test_a_resample_is_the_distance_of_the_rows_it_drew() -> None:
@@ -46,11 +66,15 @@ def test_a_resample_is_the_distance_of_the_rows_it_drew() -> None:
     reference, current = rng.normal(size=30), rng.normal(1, 1, size=20)
     codes = rng.integers(0, 4, 30), rng.integers(0, 3, 20)
     drawn = draws(30, seed=1), draws(20, seed=2)
-    found = resampled(reference, current, drawn, numeric=True), resampled(*codes, drawn, numeric=False)
+    found = (
+        resampled(whole(reference), whole(current), drawn, numeric=True),
+        resampled(whole(codes[0]), whole(codes[1]), drawn, numeric=False),
+    )
     for b in range(0, RESAMPLES, 50):
-        repeated = np.repeat(reference, drawn[0][b]), np.repeat(current, drawn[1][b])
+        often = [weights[:, b].astype(int) for weights in drawn]
+        repeated = np.repeat(reference, often[0]), np.repeat(current, often[1])
         assert found[0][b] == pytest.approx(wasserstein_normed(*repeated))
-        repeated_codes = np.repeat(codes[0], drawn[0][b]), np.repeat(codes[1], drawn[1][b])
+        repeated_codes = np.repeat(codes[0], often[0]), np.repeat(codes[1], often[1])
         assert found[1][b] == pytest.approx(jensen_shannon(*repeated_codes), abs=1e-7)
 
 

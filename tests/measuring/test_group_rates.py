@@ -11,7 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aims_mlflow.disparity import DISPARITIES
-from aims_mlflow.measuring.group_rates import RATES, class_measures, count_table, disparity_measures, rate_measures, share, size_measures
+from aims_mlflow.measuring.group_rates import (
+    RATES,
+    count_table,
+    disparity_measures,
+    mean_measures,
+    rate_measures,
+    share,
+    size_measures,
+)
 
 ORACLES: dict[str, Any] = {
     "selection_rate": fair.selection_rate,
@@ -21,6 +29,7 @@ ORACLES: dict[str, Any] = {
     "false_negative_rate": fair.false_negative_rate,
     "precision": sk.precision_score,
     "accuracy_score": sk.accuracy_score,
+    "zero_one_loss": sk.zero_one_loss,
 }
 
 rows = st.lists(st.tuples(st.integers(0, 2), st.booleans(), st.booleans()), min_size=12, max_size=60)
@@ -100,22 +109,34 @@ def test_a_share_of_nothing_has_no_value() -> None:
     assert set(RATES) == set(ORACLES)
 
 
-def test_each_class_is_looked_at_against_the_rest() -> None:
-    random = np.random.default_rng(0)
-    codes, y_true, y_pred = random.integers(0, 3, 900), random.integers(0, 4, 900), random.integers(0, 4, 900)
-    found = {(m.name, m.group): m for m in class_measures(codes, 3, y_true, y_pred, 4)}
-    oracle = [fair.demographic_parity_difference(y_true == c, y_pred == c, sensitive_features=codes) for c in range(4)]
-    assert [found["class_selection_rate_difference", f"class {c + 1}"].value for c in range(4)] == pytest.approx(oracle, abs=1e-12)
-    worst = found["selection_rate_difference_class_max", None]
-    assert worst.value == pytest.approx(max(oracle), abs=1e-12)
-    assert worst.ci_low is not None
-    assert worst.ci_high is not None
-    assert worst.ci_low <= max(oracle) <= worst.ci_high
-    odds = [fair.equal_opportunity_difference(y_true == c, y_pred == c, sensitive_features=codes) for c in range(4)]
-    assert found["true_positive_rate_difference_class_max", None].value == pytest.approx(max(odds), abs=1e-12)
+@given(rows)
+@settings(max_examples=60, deadline=None)
+def test_f1_and_balanced_accuracy_are_scikit_learns_with_intervals_around_them(drawn: list[tuple[int, bool, bool]]) -> None:
+    groups, y_true, y_pred = arrays(drawn)
+    present, codes = np.unique(groups, return_inverse=True)
+    for measure in mean_measures(count_table(codes, len(present), y_true, y_pred), [str(g) for g in present]):
+        truth, said = (side[groups == int(measure.group or 0)] for side in (y_true, y_pred))
+        assert measure.n == len(truth)
+        if measure.name == "f1_score":
+            defined, oracle = bool((truth | said).any()), sk.f1_score(truth, said, zero_division=0)
+        else:
+            defined = len(set(truth)) == 2
+            oracle = np.mean([(said == truth)[truth == one].mean() for one in (0, 1)]) if defined else None
+        assert (measure.value is not None) == defined
+        if defined:
+            assert measure.value == pytest.approx(oracle, abs=1e-12)
+            assert measure.ci_low is not None
+            assert measure.ci_high is not None
+            assert 0 <= measure.ci_low <= measure.value <= measure.ci_high <= 1
+            assert measure.ci_low < measure.ci_high
 
 
-def test_a_class_that_a_group_lacks_leaves_the_worst_class_open() -> None:
-    found = {m.name: m.value for m in class_measures(np.array([0, 0, 1, 1]), 2, np.array([0, 1, 0, 0]), np.array([0, 1, 0, 0]), 2)}
-    assert found["true_positive_rate_difference_class_max"] is None
-    assert found["selection_rate_difference_class_max"] == 0.5
+@pytest.mark.parametrize("name", ["f1_score", "balanced_accuracy_score"])
+def test_their_intervals_are_those_of_resampling_rows(name: str) -> None:
+    random = np.random.default_rng(5)
+    y_true = random.integers(0, 2, 400)
+    y_pred = np.where(random.uniform(size=400) < 0.8, y_true, 1 - y_true)
+    found = next(m for m in mean_measures(count_table(np.zeros(400, int), 1, y_true, y_pred), ["all"]) if m.name == name)
+    drawn = [random.integers(0, 400, 400) for _ in range(400)]
+    plain = np.quantile([getattr(sk, name)(y_true[at], y_pred[at]) for at in drawn], [0.025, 0.975])
+    assert (found.ci_low, found.ci_high) == pytest.approx(tuple(plain), abs=0.2 * (plain[1] - plain[0]))

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from aims_mlflow.measuring.perturbations import PERTURBATIONS, changed_cells, spreads
+from aims_mlflow.measuring.perturbations import PERTURBATIONS, changed_cells, emptied, held, spreads
 
 NUMERIC = ["int8", "uint8", "int64", "uint64", "float32", "float64", "Int64", "Float64", "int64[pyarrow]", "double[pyarrow]"]
 
@@ -98,3 +98,27 @@ def test_columns_may_be_called_after_anything_pandas_uses(kind: str) -> None:
     assert list(changed.columns) == list(frame.columns)
     assert not changed["self"].equals(frame["self"])
     assert frame["self"].tolist() == list(np.arange(50.0))
+
+
+@pytest.mark.parametrize("name", mixed().columns)
+def test_emptied_cells_are_those_that_mask_gives(name: str) -> None:
+    column, where = mixed()[name], np.random.default_rng(0).random(200) < 0.3
+    pd.testing.assert_series_equal(emptied(column, where), column.mask(where), check_names=False)
+    assert emptied(column, np.ones(200, dtype=bool)).isna().all()
+
+
+@pytest.mark.parametrize("dtype", NUMERIC)
+@pytest.mark.parametrize("value", [-1e30, -3.4, 0.0, 7.6, 1e30])
+def test_numbers_are_held_in_the_columns_own_dtype(dtype: str, value: float) -> None:
+    column = pd.Series([1, 2, 3]).astype(dtype)
+    kept = held(column, np.full(3, value))
+    assert kept.dtype == column.dtype
+    if abs(value) < 1e20:
+        least = 0 if dtype.startswith("uint") else -128
+        assert kept.to_numpy(dtype=float) == pytest.approx(max(least, np.rint(value) if "int" in dtype.lower() else value), rel=1e-6)
+
+
+def test_missing_numbers_stay_missing_where_the_dtype_can_hold_them() -> None:
+    for dtype in ("float64", "Int64", "Float64", "int64[pyarrow]"):
+        column = pd.Series(pd.array([1, None, 3], dtype="Int64")).astype(dtype)
+        assert held(column, np.array([2.0, np.nan, 4.0])).isna().tolist() == [False, True, False]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from aims_mlflow.measuring import resampling
-from aims_mlflow.measuring.resampling import bootstrap, drawn, ends, mean_of, resamples
+from aims_mlflow.measuring.resampling import bootstrap, by_calls, drawn, ends, mean_of, resamples
 
 
 @pytest.mark.parametrize(("n", "times"), [(1, 1000), (20_000, 1000), (40_000, 500), (10_000_000, 100)])
@@ -39,3 +39,22 @@ def test_no_width_and_no_values_give_no_interval() -> None:
 
 def test_the_method_says_how_many() -> None:
     assert resampling.method(100) == "bootstrap, 1000 resamples"
+
+
+def test_a_statistic_that_is_called_has_the_interval_of_resampled_rows() -> None:
+    rows = np.random.default_rng(3).normal(size=900)
+    found = by_calls(lambda at: float(rows[at].mean()), 900)
+    assert found is not None
+    assert found[2] == "bootstrap, 400 resamples"
+    assert found[1] - found[0] == pytest.approx(2 * 1.96 * rows.std() / 30, rel=0.15)
+
+
+def test_beyond_ten_thousand_rows_a_sample_is_resampled_and_scaled_about_the_whole() -> None:
+    rows = np.random.default_rng(3).normal(size=40_000)
+    found = by_calls(lambda at: float(rows[at].mean()), 40_000)
+    assert found is not None
+    assert found[2] == "bootstrap, 400 resamples of 10000 rows, scaled to 40000"
+    assert found[1] - found[0] == pytest.approx(2 * 1.96 * rows.std() / 200, rel=0.15)
+    assert (found[0] + found[1]) / 2 == pytest.approx(rows.mean(), abs=0.002)
+    assert by_calls(lambda _: None, 10) is None
+    assert by_calls(lambda at: None if len(at) > 10_000 else float(rows[at].mean()), 40_000) is None

@@ -12,7 +12,19 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from aims_mlflow.measuring.scoring import ALIASES, CALIBRATION_ERROR, DEFAULTS, NAMES, OF_LABELS, OF_NUMBERS, OF_SCORES, SCORERS, Answers
+from aims_mlflow.measuring.scoring import (
+    ALIASES,
+    CALIBRATION_ERROR,
+    DEFAULTS,
+    LOSSES,
+    NAMES,
+    NOT_SCORED,
+    OF_LABELS,
+    OF_NUMBERS,
+    OF_SCORES,
+    SCORERS,
+    Answers,
+)
 
 KINDS = {"binary_classification": load_breast_cancer, "multiclass_classification": load_wine, "regression": load_diabetes}
 
@@ -101,9 +113,39 @@ def test_names_are_scikit_learns() -> None:
     assert all(inspect.isfunction(getattr(sk, name)) for name in (*OF_LABELS, *OF_SCORES, *OF_NUMBERS))
     assert {name for names in DEFAULTS.values() for name in names} <= set(NAMES)
     assert {base for table in ALIASES.values() for base in table.values()} <= set(NAMES)
-    clusterings = {n for n in scorers if n.endswith(("rand_score", "info_score", "v_measure_score", "mallows_score"))}
-    left_out = scorers - set(NAMES) - clusterings - {"completeness_score", "homogeneity_score"}
-    assert {name.partition("_samples")[0] for name in left_out} == {"f1", "jaccard", "precision", "recall"}  # multilabel only
+
+
+SCORER_NAMES = sorted(sk.get_scorer_names())
+
+
+@pytest.mark.parametrize("name", SCORER_NAMES)
+def test_every_scorer_of_scikit_learn_is_measured_or_listed_with_the_reason(name: str) -> None:
+    if name in NOT_SCORED:
+        assert name not in NAMES
+        assert all(NOT_SCORED[name] == answers(kind).why_not(name) for kind in KINDS)
+        return
+    assert name in NAMES
+    fits = [kind for kind in KINDS if answers(kind).value(name) is not None]
+    regression = name in SCORERS["regression"]
+    assert fits
+    assert all((kind == "regression") == regression for kind in fits)
+    only_binary = ("f1", "precision", "recall", "jaccard", "roc_auc", "positive_likelihood_ratio", "neg_negative_likelihood_ratio")
+    only_several = ("top_k_accuracy",)
+    expected = {"regression"} if regression else {"binary_classification", "multiclass_classification"}
+    expected -= {"multiclass_classification"} if name in only_binary else {"binary_classification"} if name in only_several else set()
+    assert set(fits) == expected
+
+
+@pytest.mark.parametrize("name", sorted(LOSSES - {CALIBRATION_ERROR}))
+def test_losses_are_those_that_scikit_learn_negates_or_that_are_none_at_best(name: str) -> None:
+    kind = "regression" if name in OF_NUMBERS else "binary_classification"
+    given = answers(kind)
+    best = Answers(given.kind, given.y_true, given.y_true, None if given.score is None else given.y_true.astype(float), given.classes)
+    worst, perfect = given.value(name), best.value(name)
+    assert worst is not None
+    assert perfect is not None
+    assert worst > perfect
+    assert perfect == pytest.approx(0, abs=1e-9)
 
 
 def binary(y: list[int], p: list[int], score: list[float] | None = None) -> Answers:
@@ -140,17 +182,3 @@ def test_what_is_not_defined_has_no_value(given: Answers, name: str, why: str) -
 
 def test_scores_that_only_rank_still_rank() -> None:
     assert binary([0, 1, 0], [0, 1, 0], [-3.0, 2.0, -1.0]).value("roc_auc_score") == 1.0
-
-
-def test_calibration_error_is_the_mean_gap_of_bins_of_equal_mass() -> None:
-    random = np.random.default_rng(0)
-    score = random.uniform(size=1000)
-    y = (random.uniform(size=1000) < score).astype(int)
-    order = np.argsort(score)
-    oracle = sum(abs(score[part].mean() - y[part].mean()) * len(part) for part in np.array_split(order, 10)) / 1000
-    found = Answers("binary_classification", y, y, score, (0, 1))
-    assert found.value(CALIBRATION_ERROR) == pytest.approx(oracle, abs=1e-12)
-    shuffled = found.rows(random.permutation(1000))
-    assert shuffled.value(CALIBRATION_ERROR) == pytest.approx(oracle, abs=1e-12)
-    constant = Answers("binary_classification", y, y, np.full(1000, 0.25), (0, 1))
-    assert constant.value(CALIBRATION_ERROR) == pytest.approx(abs(0.25 - y.mean()), abs=1e-12)

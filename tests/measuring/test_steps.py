@@ -7,13 +7,16 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.cluster import KMeans
 from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.decomposition import PCA, TruncatedSVD
-from sklearn.feature_selection import SelectKBest
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_selection import RFE, SelectFromModel, SelectKBest
 from sklearn.impute import KNNImputer, SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
+from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline, make_union
 from sklearn.preprocessing import (
     FunctionTransformer,
     KBinsDiscretizer,
@@ -116,6 +119,40 @@ def test_many_kinds_of_steps_are_compared(german: Any, transformer: Any) -> None
 def test_a_step_that_learns_nothing_is_alike_on_any_frame(german: Any) -> None:
     log = Pipeline([("it", ColumnTransformer([("log", FunctionTransformer(np.log1p), NUMERIC)])), ("model", LogisticRegression())])
     assert verdicts(fitted_on(log, german[:600]), german[300:900])["it__log"] is True
+
+
+@pytest.mark.parametrize(
+    ("step", "columns"),
+    [
+        pytest.param(SelectFromModel(RandomForestClassifier(5, random_state=0)), NUMERIC, id="trees that select"),
+        pytest.param(RFE(LogisticRegression(max_iter=2000), n_features_to_select=1), NUMERIC, id="elimination"),
+        pytest.param(KMeans(3, random_state=0, n_init=1), NUMERIC, id="clusters"),
+        pytest.param(make_pipeline(StandardScaler(), KMeans(3, random_state=0, n_init=1)), NUMERIC, id="clusters after scaling"),
+        pytest.param(TfidfVectorizer(), "purpose", id="words"),
+        pytest.param(make_union(StandardScaler(), make_pipeline(MinMaxScaler(), PCA(2))), NUMERIC, id="union"),
+        pytest.param(ColumnTransformer([("inner", StandardScaler(), [0, 1])], remainder=RobustScaler()), NUMERIC, id="columns in columns"),
+    ],
+)
+def test_what_a_step_holds_inside_is_compared_too(german: Any, step: Any, columns: Any) -> None:
+    german[NUMERIC] = german[NUMERIC].astype(float)
+    pipeline = Pipeline([("columns", ColumnTransformer([("it", step, columns)])), ("model", LogisticRegression(max_iter=2000))])
+    fitted_on(pipeline, german[:600])
+    mine = verdicts(pipeline, german[:600])
+    assert set(mine.values()) == {True}
+    assert any(name.startswith("columns__it") for name in mine)
+    others = verdicts(pipeline, german[300:900])
+    assert all(alike is False for name, alike in others.items() if name.startswith("columns__it"))
+
+
+def test_steps_of_a_pipeline_at_the_end_of_a_pipeline_are_steps(german: Any) -> None:
+    last = GridSearchCV(make_pipeline(StandardScaler(), LogisticRegression()), {"logisticregression__C": [0.1, 1]}, cv=2)
+    for model in (
+        make_pipeline(MinMaxScaler(), make_pipeline(StandardScaler(), LogisticRegression())),
+        make_pipeline(MinMaxScaler(), last),
+    ):
+        model.fit(german[NUMERIC], german["credit_risk"])
+        assert [step.kind for step in steps_of(model)] == ["MinMaxScaler", "StandardScaler"]
+        assert set(verdicts(model, german).values()) == {True}
 
 
 class Noise(TransformerMixin, BaseEstimator):

@@ -133,6 +133,29 @@ class TestPage:
         assert all(pictures)
         assert any("n = 500" in words for words in pictures)
 
+    def test_each_fairness_robustness_and_drift_result_is_drawn_beside_what_was_asked(self, record: SystemRecord, page: Page) -> None:
+        assert [f.check for f in record.figures] == ["fairness", "robustness", "drift"]
+        drawn = [value for tag, key, value in page.attributes if tag == "svg" and key == "aria-describedby"]
+        assert len(drawn) == len(record.figures)
+        for figure in record.figures:
+            assert figure.requirements
+            assert f"#{figure.id}" in page.values("href"), "its requirement's row leads to it"
+            assert set(figure.evidence_ids) <= set(page.values("id")), "what it is drawn from stands among the sources"
+        text = " ".join(page.text)
+        assert "0.6 (0.556 to 0.642), n = 500" in text, "interval and n are real text"
+        assert page.tags["title"] == page.tags["desc"] + 1
+        assert "details" in page.tags
+
+    def test_many_pictures_leave_the_page_readable(self, seen: Any, make: Any) -> None:
+        groups = {f"group {i}": (100 + i, 500) for i in range(20)}
+        fairness = [make.fairness(f"column {i} with a rather long name", groups) for i in range(65)]
+        record = record_of(seen, make.system(), [*make.results(), *fairness, *make.drift([(0.02, 0.01)] * 60)], versions=1)
+        made = pages.html(record)
+        assert Page(made).unbalanced == []
+        assert len(record.figures) == 60
+        assert len(made) < 1_500_000
+        assert made.count('<details class="figure">') == 60
+
     def test_it_says_what_must_be_said(self, page: Page) -> None:
         text = " ".join(page.text)
         assert LIKELIHOOD_SENTENCE in text

@@ -158,6 +158,14 @@ def test_a_name_that_nothing_answers_to(line: str, path: str, what: str, fix: st
         ("test: test}", "test: train}", "data.roles.test", "already plays the role train"),
         ("sensitive: [sex,", "sensitive: [y,", "data.sensitive[0]", "'y' is the target"),
         ("test: test},", "test: test}, features: [a, y],", "data.features[1]", "'y' is the target"),
+        ("test: test},", "test: test}, time: y,", "data.time", "'y' is the target"),
+        ("id: tiny,", "id: tiny, baseline: credit@champion,", "system.baseline", "no model URI"),
+        (
+            "test: test},",
+            "test: test}, populations: [{column: sex, shares: {f: 0.5, m: 0.5}}, {column: sex, shares: {f: 0.4, m: 0.6}}],",
+            "data.populations[1].column",
+            "has a population already",
+        ),
     ],
 )
 def test_data_that_contradict_themselves(old: str, new: str, path: str, what: str) -> None:
