@@ -48,11 +48,6 @@ class Cell:
         given = self.replications * (1 - self.none)
         return math.sqrt(max(self.covered * (1 - self.covered), 1e-4) / given) if given else 0.0
 
-    @property
-    def met(self) -> bool:
-        """Return whether the target is met, Monte Carlo error not forgiven."""
-        return LEAST <= self.covered <= MOST
-
 
 @dataclass(frozen=True)
 class Row:
@@ -66,12 +61,12 @@ class Row:
     @property
     def short(self) -> tuple[float | str, ...]:
         """Return the worlds in which too few intervals hold the truth."""
-        return tuple(world for world, cell in self.cells.items() if cell.covered < LEAST)
+        return tuple(world for world, cell in self.cells.items() if round(cell.covered, 3) < LEAST)
 
     @property
     def wide(self) -> tuple[float | str, ...]:
         """Return the worlds in which the intervals are wider than need be: what they decide is right, but they decide less."""
-        return tuple(world for world, cell in self.cells.items() if cell.covered > MOST)
+        return tuple(world for world, cell in self.cells.items() if round(cell.covered, 3) > MOST)
 
 
 def report(quick: bool = False) -> Iterator[str]:
@@ -100,9 +95,9 @@ def line(row: Row) -> str:
     """Return one line of the table; what misses the target is bold, and named at its end."""
     held, sides = [], []
     for world, cell in row.cells.items():
-        share = f"{100 * cell.covered:.1f}" if cell.covered >= LEAST else f"**{100 * cell.covered:.1f}**"
+        share = f"{100 * cell.covered:.1f}" if world not in row.short else f"**{100 * cell.covered:.1f}**"
         without = f" ({100 * cell.none:.0f} % without)" if cell.none >= 0.005 else ""
-        held.append(f"{world}: {share}{without}" if world else f"{share}{without}")
+        held.append(f"{world}: {share}{without}" if world != "" else f"{share}{without}")
         sides.append(f"{100 * cell.below:.1f} / {100 * cell.above:.1f}")
     error = max(cell.error for cell in row.cells.values())
     verdicts = (("missed", row.short), ("wider than need be", row.wide))

@@ -41,7 +41,7 @@ ROUNDING = 1e-9
 SEED = 0
 """The seed of the sample and of the resampling."""
 
-PER_COLUMN = "point -/+ 1.96 bootstrap standard errors (200 resamples)"
+PER_COLUMN = "point -/+ 1.96 bootstrap standard errors (200 resamples), low end less the lean, 0 where chance may give the distance"
 OVERALL = "bootstrap of rows, all columns together, each distance centred at its point (200 resamples)"
 
 log = logging.getLogger("aims_mlflow")
@@ -165,11 +165,13 @@ class _Column:
 def _uncertain(pair: _Pair, distances: Mapping[str, float], drifted: int) -> tuple[list[_Column], tuple[float, float]]:
     """Return each column with its interval, and the interval of how many lie beyond the threshold.
 
-    Resampled distances lie too high, because a distance cannot be negative; so only their spread is taken, around the point.
+    Resampled distances lie too high, because a distance cannot be negative; so only their spread is taken, around the point. The
+    sample's own distance leans upward likewise, the more the nearer the truth is to 0: the lower end is less what resampling adds
+    on average, and 0 where two samples of one distribution may well lie so far apart.
     """
     import numpy as np
 
-    from aims_mlflow.measuring.distances import Z95, draws, resampled
+    from aims_mlflow.measuring.distances import Z95, by_chance, draws, resampled
 
     weights = [draws(size, seed=SEED + side) for side, size in enumerate(pair.sizes)]
     columns, beyond = [], []
@@ -177,9 +179,10 @@ def _uncertain(pair: _Pair, distances: Mapping[str, float], drifted: int) -> tup
         rows = pair.rows[name]
         reference, current = (pair.reference[name], rows[0]), (pair.current[name], rows[1])
         spread = resampled(reference, current, (weights[0], weights[1]), numeric=pair.numeric[name])
-        around = distance + spread - np.nanmean(spread)
+        around, lean = distance + spread - np.nanmean(spread), max(0.0, float(np.nanmean(spread)) - distance)
         error = float(np.nanstd(spread, ddof=1))
-        low, high = max(0.0, distance - Z95 * error), distance + Z95 * error
+        chance = distance <= by_chance(reference[0], current[0], numeric=pair.numeric[name])
+        low, high = 0.0 if chance else max(0.0, distance - lean - Z95 * error), distance + Z95 * error
         columns.append(_Column(name, METHODS[pair.numeric[name]], distance, low, high, min(len(rows[0]), len(rows[1]))))
         beyond.append(np.where(np.isnan(around), True, around > THRESHOLD))
     ends = np.quantile(np.sum(beyond, axis=0), [0.025, 0.975])

@@ -309,7 +309,7 @@ def great_expectations_says(frame: pd.DataFrame, result_format: str) -> str:
         warnings.simplefilter("ignore")
         import great_expectations as gx
 
-        context = gx.get_context(mode="ephemeral")
+        context: Any = gx.get_context(mode="ephemeral")
         context.variables.progress_bars = {"globally": False}
         batch = context.data_sources.add_pandas("p").add_dataframe_asset("a").add_batch_definition_whole_dataframe("b")
         suite = gx.ExpectationSuite(name="s", expectations=[_gx(gx, one) for one in EXPECTED])
@@ -334,7 +334,7 @@ def evidently_says(current: pd.DataFrame, reference: pd.DataFrame) -> dict[str, 
             datetime_columns=["born"],
         )
         sides = [Dataset.from_pandas(frame.drop(columns="kind"), data_definition=definition) for frame in (current, reference)]
-        report = Report([DataSummaryPreset()]).run(*sides)
+        report = Report([DataSummaryPreset()]).run(sides[0], sides[1])
         return {"snapshot": report.json(), "page": report.get_html_str(as_iframe=False), "dictionary": repr(report.dict())}
 
 
@@ -397,10 +397,11 @@ QUOTING: list[dict[str, Any]] = [
 def test_no_check_repeats_a_value_even_if_an_expectation_quotes_it(check: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """And a fitted model, whose steps know the categories, is no way out either."""
     train, test = planted(200, 0), planted(160, 1)
+    ordered: Any = OrdinalEncoder().set_params(categories=[["Grimblethorpe", "Little Snoring", "Zorglubbing"]])
     words = ColumnTransformer(
         [
             ("one_hot", OneHotEncoder(handle_unknown="ignore"), ["town", "person", "g"]),
-            ("ordinal", OrdinalEncoder(categories=[["Grimblethorpe", "Little Snoring", "Zorglubbing"]]), ["kind"]),
+            ("ordinal", ordered, ["kind"]),
             ("scale", StandardScaler(), ["amount", "share"]),
         ]
     )

@@ -7,6 +7,7 @@ import logging
 import threading
 import warnings
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
@@ -17,9 +18,10 @@ from aims_mlflow import registry, spool
 from aims_mlflow.bundle import BUNDLE_PATH
 from aims_mlflow.errors import CannotMeasure
 from aims_mlflow.evidence import CheckResult, Measure, State
+from aims_mlflow.judging import control_lines, judge
 from aims_mlflow.signing import open_bundle
 from aims_mlflow.store import Store
-from aims_mlflow.system import System
+from aims_mlflow.system import Gate, Requirement, System
 
 NAME = "privacy.small_groups"
 CANARY = "canary-4711"
@@ -242,3 +244,16 @@ def test_a_check_that_changes_what_it_is_shown_does_not_change_the_users_frame(m
     assert state_of(bundle, NAME).state is State.PASS
     (provenance,) = [r for r in bundle.results if r.check == "provenance" and r.scope == {"dataset": "train"}]
     assert provenance.measure("digest_mismatch").value in (0, 1)
+
+
+def test_a_policy_that_asks_an_unknown_check_stands_against_every_control_of_the_gate() -> None:
+    """However few controls the gate looks at: the package of the check may only have gone."""
+    now = datetime.now(UTC)
+    asked = [*SYSTEM.requirements, Requirement(check="no.such", metric="a", min=0)]
+    policy = SYSTEM.model_copy(update={"requirements": tuple(asked), "gate": Gate(controls=("A.7.6",))})
+    evidence = judge(policy, (), run_id="r", started=now, now=now)
+    (unknown,) = [e for e in evidence if e.check == "no.such"]
+    assert unknown.state is State.ERROR
+    assert "A.7.6" in unknown.controls
+    assert "AIMS_CHECKS" in unknown.fix
+    assert {line.control: line.state for line in control_lines(policy, evidence, (), today=now.date())}["A.7.6"] is State.ERROR

@@ -1,23 +1,21 @@
-"""The recorder, by hand: what it is told, what it makes of it, and that no value of the data is in any byte it writes."""
+"""The recorder, by hand: what it is told, and what it makes of it."""
 
 # ruff: noqa: ARG005 - functions in tables take arguments for their form
 
 from __future__ import annotations
 
-import base64
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from aims_mlflow import registry, spool
+from aims_mlflow import registry
 from aims_mlflow.bundle import BUNDLE_PATH, Bundle
 from aims_mlflow.errors import CannotMeasure, UnknownNameError
 from aims_mlflow.evidence import State
 from aims_mlflow.recorder import CARD_PATH, Recorder
-from aims_mlflow.signing import home, open_bundle
+from aims_mlflow.signing import open_bundle
 from aims_mlflow.store import Store
 from aims_mlflow.system import Source, System
 

@@ -103,10 +103,12 @@ def _asked_for(uri: str, store: Store) -> dict[str, str]:
 
 def _as_evidenced(facts: RunFacts, evidence: Bundle) -> RunFacts:
     """Return the facts with what the signed evidence of the run that made the model says of code, packages, hardware and seeds."""
-    told: dict[str, Any] = next((dict(r.facts) for r in evidence.results if r.check == "design" and r.problem is None), {})
+    design = next((r for r in evidence.results if r.check == "design" and r.problem is None), None)
+    told: dict[str, Any] = dict(design.facts) if design is not None else {}
     code = told.get("code")
-    if isinstance(code, dict) and code.get("kind") in ("git", "distribution"):
-        known = Code(code["kind"], str(code.get("reference", "")), code.get("dirty"), str(code.get("source_sha256", "")), facts.code.entry)
+    if design is not None and isinstance(code, dict) and code.get("kind") in ("git", "distribution"):
+        entry = next((subject.name for subject in design.subjects if subject.kind == "code"), facts.code.entry)
+        known = Code(code["kind"], str(code.get("reference", "")), code.get("dirty"), str(code.get("source_sha256", "")), entry)
     else:
         known = facts.code
     plain = {name: value for name, value in told.items() if isinstance(value, dict)}

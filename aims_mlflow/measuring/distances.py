@@ -14,6 +14,9 @@ RESAMPLES = 200
 MOST_BINS = 1_000
 """Distinct values beyond which resampling works on quantile bins of the pooled sample instead of the values themselves."""
 
+BRIDGES = 500
+"""Sample paths behind what chance gives a numeric column: the 97.5 % quantile is then known to about 5 % of itself."""
+
 Z95 = 1.959963984540054
 """The 97.5 % point of the standard normal distribution."""
 
@@ -40,6 +43,40 @@ def jensen_shannon(reference: np.ndarray, current: np.ndarray) -> float:
 
     size = int(max(reference.max(), current.max())) + 1
     return float(_jensen_shannon(*(np.bincount(sample, minlength=size)[None, :] for sample in (reference, current)))[0])
+
+
+def by_chance(reference: np.ndarray, current: np.ndarray, *, numeric: bool) -> float:
+    """Return the distance that two samples of one and the same distribution, of these sizes, keep within in 97.5 of 100 cases.
+
+    Categories: of n and m rows in k categories, 8 n m / (n + m) times the squared Jensen-Shannon distance goes to chi-squared with
+    k - 1 degrees of freedom. Numbers: sqrt(n m / (n + m)) times the Wasserstein distance goes to the area under the absolute value
+    of a Brownian bridge, run over the quantiles of the pooled sample (del Barrio, Giné and Matrán 1999).
+
+    Args:
+        reference: numbers, or category codes (integers from 0).
+        current: the same of the other sample.
+        numeric: normed Wasserstein distance; else Jensen-Shannon.
+    """
+    import numpy as np
+    from scipy.special import chdtri
+
+    rate, pooled = 1 / len(reference) + 1 / len(current), np.concatenate([reference, current])
+    if not numeric:
+        return float(np.sqrt(rate / 8 * chdtri(max(1, len(np.unique(pooled)) - 1), 0.025)))
+    bridges = _bridges()
+    steps = bridges.shape[1] + 1
+    apart = np.diff(np.quantile(pooled, (np.arange(steps) + 0.5) / steps))
+    return float(np.quantile(bridges @ apart, 0.975) * np.sqrt(rate) / max(float(reference.std()), 0.001))
+
+
+@cache
+def _bridges() -> np.ndarray:
+    """Return absolute values of Brownian bridges at the inner points of an even grid, of shape (BRIDGES, MOST_BINS - 1)."""
+    import numpy as np
+
+    walks = np.random.default_rng(0).standard_normal((BRIDGES, MOST_BINS)).cumsum(axis=1) / np.sqrt(MOST_BINS)
+    ends = np.arange(1, MOST_BINS) / MOST_BINS
+    return np.asarray(np.abs(walks[:, :-1] - walks[:, -1:] * ends))
 
 
 def draws(rows: int, *, seed: int) -> np.ndarray:

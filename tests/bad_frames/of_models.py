@@ -77,7 +77,8 @@ def stranger(given: Given) -> None:
 
     assert given.model is not None
     frame = given.frames["test"].assign(z=lambda f: f["z"] + 5)
-    asks(estimator=clone(given.model.estimator).fit(frame[["x", "z", "k"]], frame["y"]))(given)
+    fresh: Any = clone(given.model.estimator)
+    asks(estimator=fresh.fit(frame[["x", "z", "k"]], frame["y"]))(given)
 
 
 def earlier(change: Callable[[Any], Any]) -> Spoil:
@@ -125,7 +126,7 @@ CASES = (
     Case("a sparse column", says_instead(lambda said, _: sparse.csr_matrix(said.reshape(-1, 1))), PREDICTED),
     Case("complex numbers", says_instead(lambda said, _: said * 1j), PREDICTED),
     Case("dates", says_instead(lambda said, _: pd.to_datetime(pd.Series(said), unit="D")), PREDICTED),
-    Case("infinities", says_instead(lambda said, _: np.where(said, np.inf, -np.inf)), PREDICTED),
+    Case("infinite answers", says_instead(lambda said, _: np.where(said, np.inf, -np.inf)), PREDICTED),
     Case("labels nobody has", says_instead(lambda said, _: said + 40), PREDICTED),
     Case("labels as signs", says_instead(lambda said, _: 2 * said - 1), PREDICTED),
     Case("positions counted from one", says_instead(lambda said, _: said + 1), PREDICTED),

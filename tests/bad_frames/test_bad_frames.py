@@ -20,17 +20,17 @@ from aims_mlflow import registry
 from aims_mlflow.evidence import CheckResult, Evidence, State
 from aims_mlflow.fingerprint import fingerprint
 from aims_mlflow.judging import judge
-from aims_mlflow.observation import Observation
+from aims_mlflow.observation import Model, Observation
 
 from . import of_columns, of_declarations, of_groups, of_labels, of_models, of_rows
-from .given import CANARY, KINDS, STARTED, Case, Given, given, observed
+from .given import CANARY, FEATURES, KINDS, STARTED, Case, Given, given, observed
 
 CASES = tuple(case for module in (of_rows, of_labels, of_groups, of_columns, of_models, of_declarations) for case in module.CASES)
 TOGETHER = of_declarations.TOGETHER
 NOT_PASSED = {State.MISSING, State.ERROR, State.INCONCLUSIVE, State.FAIL}
 
-OF_DATA = ("acquisition", "characteristics", "drift", "overlap", "personal_data", "provenance", "quality", "representativeness")
-"""Checks that look at nothing but the data and the system file, which a test asserts: for the same data they are run once."""
+OF_DATA = ("acquisition", "characteristics", "drift", "leakage", "overlap", "personal_data", "provenance", "quality", "representativeness")
+"""Checks that look at nothing but the data, the system file and the model's columns, which a test asserts: run once for the same."""
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -50,7 +50,8 @@ def results(name: str, seen: Observation) -> tuple[CheckResult, ...]:
     """Run one check, or remember what it said of the same data."""
     if name not in OF_DATA or seen.refused or any("as they were" not in data.note for data in seen.datasets.values()):
         return registry.get(name).run(seen)
-    key = (name, seen.system.sha256, *(data.fingerprint.sha256 for data in seen.datasets.values()))
+    reads = seen.model.features if seen.model is not None else None
+    key = (name, seen.system.sha256, reads, *(data.fingerprint.sha256 for data in seen.datasets.values()))
     if key not in _remembered:
         _remembered[key] = registry.get(name).run(seen)
     return _remembered[key]
@@ -131,7 +132,8 @@ def test_every_check_is_asked_something_and_cases_are_many() -> None:
 @pytest.mark.parametrize("check", OF_DATA)
 def test_what_is_remembered_of_data_has_nothing_to_do_with_the_model(check: str) -> None:
     seen = observed(given("binary"))
-    without = replace(seen, model=None, baseline=None, given_predictions={"test": [7]})
+    other = Model(predict=lambda _: [], features=FEATURES)
+    without = replace(seen, model=other, baseline=None, given_predictions={"test": [7]})
     assert registry.get(check).run(seen) == registry.get(check).run(without)
 
 

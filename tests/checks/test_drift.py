@@ -56,6 +56,21 @@ def test_points_are_evidentlys_own(seen_of: Any, german: Any) -> None:
     assert found[""].facts["drifted_columns"] == [name for name in german.columns if distances[name] >= 0.1]
 
 
+def test_where_nothing_drifted_no_column_is_surely_apart_and_where_something_did_one_is(seen_of: Any, german: Any) -> None:
+    """A distance leans upward: of equal populations it is never 0, and an interval around the point would leave 0 out."""
+    sure = 0
+    for seed in range(6):
+        shuffled = german.sample(frac=1, random_state=seed).reset_index(drop=True)
+        found = measured(seen_of(frames={"train": shuffled[:600], "test": shuffled[600:].reset_index(drop=True)}))
+        distances = [result.measure("distance") for name, result in found.items() if name]
+        assert all(m.value > 0 or m.ci_low == 0 for m in distances)
+        sure += sum(m.ci_low > 0 for m in distances)
+        columns = len(distances)
+    assert sure <= 0.1 * 6 * columns  # 2.5 % are expected
+    moved = german[600:].assign(age_in_years=german["age_in_years"] + 8).reset_index(drop=True)
+    assert measured(seen_of(frames={"test": moved}))["age_in_years"].measure("distance").ci_low > 0.2
+
+
 def test_every_column_is_evaluated_target_and_sensitive_ones_included(seen_of: Any, german: Any) -> None:
     found = measured(seen_of())
     assert found[""].coverage.asked == found[""].coverage.evaluated == tuple(german.columns)

@@ -464,15 +464,11 @@ def test_a_run_that_is_open_when_the_process_ends_gets_its_evidence(
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "tests")
     (tmp_path / "script.py").write_text(SCRIPT)
     outcomes = {}
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-W", "ignore", "script.py", *ending], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        for ending in ([], ["raise"])
-    ]
-    for process in processes:
-        out, err = process.communicate()
-        bundle = evidence(store, out.split()[-1])
-        assert [d.role for d in bundle.datasets] == ["train"], err
-        outcomes[process.returncode] = bundle.run.outcome
+    for ending in ([], ["raise"]):  # one after the other: MLflow fails where two runs attach the same new dataset at once
+        script = [sys.executable, "-W", "ignore", "script.py", *ending]
+        ended = subprocess.run(script, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert ended.stdout, ended.stderr
+        bundle = evidence(store, ended.stdout.split()[-1])
+        assert [d.role for d in bundle.datasets] == ["train"], ended.stderr
+        outcomes[ended.returncode] = bundle.run.outcome
     assert outcomes == {0: "finished", 1: "raised LookupError"}

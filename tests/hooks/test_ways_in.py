@@ -206,9 +206,6 @@ def test_the_docs_have_the_table() -> None:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_nothing_differs_but_what_the_docs_list(bundles: dict[str, Bundle], way: str) -> None:
-    import pickle
-
-    pickle.dump({k: v.model_dump_json() for k, v in bundles.items()}, open("/tmp/bundles.pkl", "wb"))
     assert differing(bundles["track"], bundles[way]) == documented()[way]
 
 

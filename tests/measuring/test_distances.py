@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import poisson, wasserstein_distance
 
-from aims_mlflow.measuring.distances import RESAMPLES, draws, jensen_shannon, resampled, wasserstein_normed
+from aims_mlflow.measuring.distances import RESAMPLES, by_chance, draws, jensen_shannon, resampled, wasserstein_normed
 
 SAMPLES = [
     (np.random.default_rng(0).normal(size=600), np.random.default_rng(1).normal(0.2, 2, size=400)),
@@ -98,6 +99,33 @@ def test_many_values_are_resampled_in_bins_with_the_same_result() -> None:
     reference, current = rng.normal(size=3_000), rng.normal(0.3, 1, size=3_000)
     rounded = standard_error(np.round(reference, 2), np.round(current, 2), numeric=True, seed=1)
     assert standard_error(reference, current, numeric=True, seed=1) == pytest.approx(rounded, rel=0.2)
+
+
+SAME: dict[str, Callable[[np.random.Generator, int], Any]] = {
+    "normal": lambda rng, n: rng.normal(size=n),
+    "exponential": lambda rng, n: rng.exponential(size=n),
+    "few values": lambda rng, n: rng.integers(0, 3, n) * 10.0,
+    "nearly constant": lambda rng, n: (rng.random(n) < 0.03) * 1.0,
+    "categories": lambda rng, n: rng.choice(5, n, p=[0.5, 0.3, 0.1, 0.07, 0.03]),
+}
+
+
+@pytest.mark.parametrize("name", SAME)
+def test_two_samples_of_one_distribution_keep_within_what_chance_gives(name: str) -> None:
+    rng, numeric, beyond = np.random.default_rng(8), name != "categories", 0
+    for _ in range(400):
+        reference, current = SAME[name](rng, 150), SAME[name](rng, 80)
+        distance = (wasserstein_normed if numeric else jensen_shannon)(reference, current)
+        beyond += distance > by_chance(reference, current, numeric=numeric)
+    assert beyond <= 24  # 10 are expected; more than 24 of 400 have a chance of 1 in 20,000
+
+
+def test_chance_gives_less_the_more_rows_there_are_and_never_nothing() -> None:
+    rng = np.random.default_rng(9)
+    for numeric, draw in ((True, SAME["normal"]), (False, SAME["categories"])):
+        found = [by_chance(draw(rng, n), draw(rng, n), numeric=numeric) for n in (50, 200, 800)]
+        assert found[0] > 1.7 * found[1] > 2.9 * found[2] > 0
+    assert by_chance(np.zeros(5, dtype=int), np.zeros(5, dtype=int), numeric=False) > 0
 
 
 def test_the_seed_decides() -> None:
