@@ -57,14 +57,16 @@ def great_expectations(frame: pd.DataFrame, asked: Sequence[tuple[str, Mapping[s
     return [{"met_share": float(a.success)} | {name: float(a.result[name]) for name in counts if name in a.result} for a in answers]
 
 
-def overlap_of(first: pd.DataFrame, second: pd.DataFrame, name: str) -> float:
-    """Return a measure of two frames of the same columns, by a merge."""
+def overlap_of(first: pd.DataFrame, second: pd.DataFrame) -> dict[str, float]:
+    """Return the measures of two frames of the same columns: how many rows of the second a merge finds in the first."""
     columns = list(first.columns)
     shared = second.merge(first.drop_duplicates(), on=columns, how="left", indicator=True)["_merge"] == "both"
-    if name == "identical":
-        ordered = [side.sort_values(columns, ignore_index=True) for side in (first, second)]
-        return float(ordered[0].equals(ordered[1]))
-    return float({"shared_rows": shared.sum, "shared_share": shared.mean}[name]())
+    ordered = [side.sort_values(columns, ignore_index=True) for side in (first, second)]
+    return {
+        "shared_rows": float(shared.sum()),
+        "shared_share": float(shared.mean()),
+        "identical": float(ordered[0].equals(ordered[1])),
+    }
 
 
 def evidently(current: pd.DataFrame, reference: pd.DataFrame) -> tuple[dict[str, float], dict[str, float]]:

@@ -115,7 +115,7 @@ def outcomes(data: st.DataObject, cells: np.ndarray) -> tuple[np.ndarray, np.nda
 
 def speed(data: st.DataObject) -> dict[str, bool]:
     """Return how fairlearn is asked: one frame in twenty by its MetricFrame, which takes a third of a second."""
-    return {"by_name": False, "quick": data.draw(st.integers(0, 19)) > 0}
+    return {"by_name": False, "quick": data.draw(st.integers(0, 10_000)) % 20 != 13}
 
 
 def fair_of_two(data: st.DataObject) -> None:
@@ -318,20 +318,21 @@ def overlaps(data: st.DataObject) -> None:
     second = data.draw(st.sampled_from([second, first.sample(frac=1, random_state=1)]))
     datasets = {role: Dataset(role, frame, BLANK) for role, frame in (("train", first), ("test", second))}
     found = result_of("overlap", Observation(SYSTEMS["binary"], datasets, RUN))
+    merged = overlap_of(first, second)
     for measure in found.measures:
-        assert same(measure.value, overlap_of(first, second, measure.name)), measure.name
+        assert same(measure.value, merged[measure.name]), measure.name
 
 
 FAMILIES: dict[str, tuple[Check, int]] = {
-    "fairness, two classes": (fair_of_two, 60),
-    "fairness, several classes": (fair_of_several, 25),
-    "fairness, regression": (fair_of_numbers, 75),
+    "fairness, two classes": (fair_of_two, 80),
+    "fairness, several classes": (fair_of_several, 30),
+    "fairness, regression": (fair_of_numbers, 90),
     "performance, two classes": (performs_of_two, 250),
     "performance, several classes": (performs_of_several, 60),
     "performance, regression": (performs_of_numbers, 400),
     "drift": (drifts, 650),
     "quality": (quality, 120),
-    "overlap": (overlaps, 360),
+    "overlap": (overlaps, 320),
 }
 
 
