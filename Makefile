@@ -7,7 +7,8 @@ SOURCES := aims_mlflow hooks checks tests examples benchmarks
 
 .venv/ready: requirements.lock requirements-torch.lock pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --no-deps --require-hashes --requirement requirements.lock --requirement requirements-torch.lock
+	$(BIN)/pip install --quiet --no-deps --require-hashes --requirement requirements.lock
+	-$(BIN)/pip install --quiet --no-deps --require-hashes --requirement requirements-torch.lock # only where its CPU build is at hand
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
