@@ -200,9 +200,10 @@ def holm(p_values: Sequence[float]) -> tuple[float, ...]:
 def delong(y_true: Any, score: Any, level: float = 0.95) -> tuple[float, float, float]:
     """Return the area under the ROC curve and its interval, (auc, low, high).
 
-    The variance is DeLong's (1988), by midranks (Sun and Xu 2014: O(n log n)); the interval is symmetric on the logit
+    The variance is DeLong's (1988), by midranks (Sun and Xu 2014: O(n log n)); the interval is taken on the logit
     scale, so it stays in (0, 1), with Student's t for the cases of the rarer class less one, because the variance is
-    estimated from so few of them (benchmarks/coverage.py: with ten cases the normal quantile covers 91 %, this one 95 %).
+    estimated from so few of them (benchmarks/coverage.py: with ten cases the normal quantile covers 91 %, this one 95 %);
+    its end on the side of one half is a score interval (``area_interval``).
     Where that variance is zero (perfect separation, or a constant score) DeLong's interval would be a point and claim
     certainty: then the interval is Wilson's for min(positives, negatives), because that many disjoint positive-negative
     pairs are independent trials of "the positive scores higher".
@@ -235,17 +236,50 @@ def delong(y_true: Any, score: Any, level: float = 0.95) -> tuple[float, float, 
     return auc, *area_interval(auc, sum(spread), m, n, level)
 
 
+AREA_METHOD = "delong, score end"
+"""What ``area_interval`` is called where its interval is shown."""
+
+_PSEUDO_CASES = 50
+"""How many cases of the rarer class the model's variance of an area counts for, beside the cases that were seen."""
+
+
 def area_interval(area: float, variance: float, positives: int, negatives: int, level: float = 0.95) -> tuple[float, float]:
-    """Return the interval of an area under the ROC curve from DeLong's variance, as ``delong`` says; infinite: (0, 1)."""
+    """Return the interval of an area under the ROC curve from DeLong's variance, as ``delong`` says; infinite: (0, 1).
+
+    The end on the side of one half is a score interval (Newcombe 2006, part 2): it lies where the area found would just be
+    possible, given the variance *there*. That variance has Hanley and McNeil's (1982) form; its size is DeLong's, drawn towards
+    Hanley and McNeil's own where that is larger, the more so the fewer the cases. A few cases of a very good score that happen
+    to hold none of its rare failures make DeLong's variance far too small just when the area was found too high: at a true 0.98
+    its plain interval lies above the truth in 9 % of draws with 50 positives among 1,000, in 20 % with 20 of a wider spread, and
+    ``at least`` would be passed by accident. This one does in at most 4 % (benchmarks/coverage.py).
+    """
     rarer = min(positives, negatives)
     if variance < 1e-20 or area in (0.0, 1.0):
         return wilson(area * rarer, rarer, level)
     if math.isinf(variance):
         return 0.0, 1.0
-    logit, error = math.log(area / (1 - area)), math.sqrt(variance) / (area * (1 - area))
+    if area < 0.5:
+        low, high = area_interval(1 - area, variance, negatives, positives, level)
+        return 1 - high, 1 - low
     quantile = student_t(level, rarer - 1)
-    low, high = (_expit(logit + sign * quantile * error) for sign in (-1, 1))
-    return low, high
+    logit, error = math.log(area / (1 - area)), math.sqrt(variance) / (area * (1 - area))
+    return _area_score_end(area, variance, positives, negatives, quantile), _expit(logit + quantile * error)
+
+
+def _area_score_end(area: float, variance: float, positives: int, negatives: int, quantile: float) -> float:
+    """Return the smallest area from which the one found lies at most ``quantile`` standard errors away."""
+    from scipy.optimize import brentq
+
+    def expected(true: float) -> float:
+        """Hanley and McNeil's (1982) variance of an area, for scores that are exponential in both classes."""
+        both, pair = true / (2 - true), 2 * true**2 / (1 + true)
+        spread = true * (1 - true) + (positives - 1) * (both - true**2) + (negatives - 1) * (pair - true**2)
+        return max(0.0, spread) / (positives * negatives)
+
+    rarer, size = min(positives, negatives), variance / expected(area)
+    size = (rarer * size + _PSEUDO_CASES * max(1.0, size)) / (rarer + _PSEUDO_CASES)
+    found: float = brentq(lambda true: area - true - quantile * math.sqrt(size * expected(true)), 0.0, area)
+    return found
 
 
 def student_t(level: float, freedom: float) -> float:

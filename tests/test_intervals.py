@@ -166,7 +166,7 @@ def test_holm_is_statsmodels(p_values):
 
 @given(st.integers(0, 10_000), st.integers(2, 40), st.integers(2, 40), st.sampled_from([1, 3, 1000]))
 @settings(max_examples=60, deadline=None)
-def test_delong_point_is_sklearn_and_variance_is_the_textbook(seed, m, n, distinct):
+def test_delong_point_is_sklearn_and_its_ends_are_the_textbooks(seed, m, n, distinct):
     random = np.random.default_rng(seed)
     truth = np.r_[np.ones(m, int), np.zeros(n, int)]
     score = random.integers(0, distinct + 1, m + n) / distinct + (truth * 0.2 if distinct > 3 else 0)
@@ -176,10 +176,30 @@ def test_delong_point_is_sklearn_and_variance_is_the_textbook(seed, m, n, distin
     kernel = (score[:m, None] > score[None, m:]) + 0.5 * (score[:m, None] == score[None, m:])
     variance = kernel.mean(1).var(ddof=1) / m + kernel.mean(0).var(ddof=1) / n
     if variance > 1e-12 and 0 < auc < 1:
-        logit, error = math.log(auc / (1 - auc)), math.sqrt(variance) / (auc * (1 - auc))
         quantile = student.ppf(0.975, min(m, n) - 1)
-        assert low == pytest.approx(1 / (1 + math.exp(-(logit - quantile * error))), abs=1e-9)
-        assert high == pytest.approx(1 / (1 + math.exp(-(logit + quantile * error))), abs=1e-9)
+        area, inner, outer = (auc, low, high) if auc >= 0.5 else (1 - auc, 1 - high, 1 - low)
+        m, n = (m, n) if auc >= 0.5 else (n, m)
+        logit, error = math.log(area / (1 - area)), math.sqrt(variance) / (area * (1 - area))
+        assert outer == pytest.approx(1 / (1 + math.exp(-(logit + quantile * error))), abs=1e-9)
+        size = variance / hanley_mcneil(area, m, n)
+        drawn = (min(m, n) * size + 50 * max(1, size)) / (min(m, n) + 50)
+        assert area - inner == pytest.approx(quantile * math.sqrt(drawn * hanley_mcneil(inner, m, n)), abs=1e-6)
+
+
+def hanley_mcneil(area, m, n):
+    """Hanley and McNeil (1982, Radiology 143, 29-36), formula 2."""
+    q1, q2 = area / (2 - area), 2 * area * area / (1 + area)
+    return (area * (1 - area) + (m - 1) * (q1 - area**2) + (n - 1) * (q2 - area**2)) / (m * n)
+
+
+@pytest.mark.parametrize(("positives", "negatives"), [(50, 950), (20, 180)])
+def test_a_very_good_area_is_rarely_passed_by_accident(positives, negatives):
+    """Two normal scores whose true area is 0.98: the end that a requirement of "at least" reads lies above it in 1 of 25 at most."""
+    random, apart, above = np.random.default_rng(5), 2.0537489 * math.sqrt(2), 0
+    truth = np.r_[np.ones(positives, int), np.zeros(negatives, int)]
+    for _ in range(400):
+        above += delong(truth, random.normal(size=len(truth)) + apart * truth)[1] > 0.98
+    assert above <= 16
 
 
 @pytest.mark.parametrize(

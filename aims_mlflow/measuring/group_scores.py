@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from aims_mlflow.evidence import Measure
-from aims_mlflow.intervals import area_interval, skewed_mean, student_t
+from aims_mlflow.intervals import AREA_METHOD, area_interval, skewed_mean, student_t
 from aims_mlflow.measuring import calibration
 from aims_mlflow.measuring.influence import Ranked
 from aims_mlflow.measuring.scoring import CALIBRATION_ERROR
@@ -75,7 +75,7 @@ def _area(positive: np.ndarray, score: np.ndarray, group: str) -> Measure:
     ranked = Ranked(positive, score)
     area, place = ranked.area()
     low, high = area_interval(area, ranked.area_variance(area, place), ranked.m, ranked.n)
-    return Measure(name=name, value=area, ci_low=low, ci_high=high, ci_method="delong", n=n, group=group)
+    return Measure(name=name, value=area, ci_low=low, ci_high=high, ci_method=AREA_METHOD, n=n, group=group)
 
 
 def _mean(name: str, rows: np.ndarray, group: str) -> Measure:

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from aims_mlflow.evidence import Measure
-from aims_mlflow.intervals import area_interval, wilson
+from aims_mlflow.intervals import AREA_METHOD, area_interval, wilson
 from aims_mlflow.measuring import calibration, resampling
 from aims_mlflow.measuring.influence import Influence, Ranked, influence
 from aims_mlflow.measuring.influence import area_influence as area_influence
@@ -121,7 +121,7 @@ class Tallied:
         if base == "roc_auc_score" and self.answers.kind == "binary_classification":
             area, place = self.ranked.area()
             variance = self.ranked.area_variance(area, place)
-            return *area_interval(area, variance, self.ranked.m, self.ranked.n), "delong", None, None
+            return *area_interval(area, variance, self.ranked.m, self.ranked.n), AREA_METHOD, None, None
         statistic = statistic_of(base, self.answers.kind)
         if statistic is not None and self.table is not None:
             return _open(by_counts(self.table, {base: statistic})[base])
