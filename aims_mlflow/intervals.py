@@ -268,7 +268,7 @@ def area_interval(area: float, variance: float, positives: int, negatives: int, 
 
 def _area_score_end(area: float, variance: float, positives: int, negatives: int, quantile: float) -> float:
     """Return the smallest area from which the one found lies at most ``quantile`` standard errors away."""
-    from scipy.optimize import brentq
+    from scipy.optimize import root_scalar
 
     def expected(true: float) -> float:
         """Hanley and McNeil's (1982) variance of an area, for scores that are exponential in both classes."""
@@ -278,8 +278,7 @@ def _area_score_end(area: float, variance: float, positives: int, negatives: int
 
     rarer, size = min(positives, negatives), variance / expected(area)
     size = (rarer * size + _PSEUDO_CASES * max(1.0, size)) / (rarer + _PSEUDO_CASES)
-    found: float = brentq(lambda true: area - true - quantile * math.sqrt(size * expected(true)), 0.0, area)
-    return found
+    return float(root_scalar(lambda true: area - true - quantile * math.sqrt(size * expected(true)), bracket=(0.0, area)).root)
 
 
 def student_t(level: float, freedom: float) -> float:

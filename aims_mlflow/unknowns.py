@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from aims_mlflow import describing
-from aims_mlflow.measuring.steps import steps_of
+from aims_mlflow.measuring.frames.steps import steps_of
 from aims_mlflow.observation import Observation
 
 AGAIN = "train it again under @aims.track"

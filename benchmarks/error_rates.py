@@ -19,8 +19,8 @@ from aims_mlflow.disparity import MINIMUM_N, disparity_value, disparity_verdict
 from aims_mlflow.evidence import Measure, State
 from aims_mlflow.intervals import wilson
 from aims_mlflow.judging.bounds import measure_verdict
-from aims_mlflow.measuring.group_rates import share
-from aims_mlflow.measuring.score_intervals import measured
+from aims_mlflow.measuring.groups.rates import share
+from aims_mlflow.measuring.scores.intervals import measured
 from aims_mlflow.system import Requirement
 from benchmarks.worlds import Scores
 

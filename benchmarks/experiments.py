@@ -11,14 +11,14 @@ from typing import Any, cast
 import numpy as np
 
 from aims_mlflow.evidence import Measure
-from aims_mlflow.measuring import distances
-from aims_mlflow.measuring.gains import gains
-from aims_mlflow.measuring.group_classes import class_measures, class_table
-from aims_mlflow.measuring.group_errors import error_measures
-from aims_mlflow.measuring.group_rates import disparity_measures, rate_measures
-from aims_mlflow.measuring.paired import Paired
-from aims_mlflow.measuring.population_shares import smallest_ratio, total_variation
-from aims_mlflow.measuring.score_intervals import measured
+from aims_mlflow.measuring.frames import distances
+from aims_mlflow.measuring.groups.classes import class_measures, class_table
+from aims_mlflow.measuring.groups.errors import error_measures
+from aims_mlflow.measuring.groups.population import smallest_ratio, total_variation
+from aims_mlflow.measuring.groups.rates import disparity_measures, rate_measures
+from aims_mlflow.measuring.scores.gains import gains
+from aims_mlflow.measuring.scores.intervals import measured
+from aims_mlflow.measuring.trials.paired import Paired
 from aims_mlflow.worst_group import worst_measures
 from benchmarks.worlds import Classes, Numbers, Scores
 

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from aims_mlflow.evidence import Measure
-from aims_mlflow.measuring.group_rates import RATES, count_table, disparity_measures, rate_measures
-from aims_mlflow.measuring.grouping import groups_of
+from aims_mlflow.measuring.groups.grouping import groups_of
+from aims_mlflow.measuring.groups.rates import RATES, count_table, disparity_measures, rate_measures
 from benchmarks.comparing import Comparison
 
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from aims_mlflow.intervals import multinomial_bootstrap
-from aims_mlflow.measuring.group_rates import count_table
-from aims_mlflow.measuring.grouping import groups_of
+from aims_mlflow.measuring.groups.grouping import groups_of
+from aims_mlflow.measuring.groups.rates import count_table
 from benchmarks.comparing import Comparison
 from benchmarks.groups import answers
 

@@ -10,10 +10,10 @@ import numpy as np
 
 from aims_mlflow.checks.robustness import seeded_copies
 from aims_mlflow.evidence import CheckResult
-from aims_mlflow.measuring.damage import DAMAGES, copies_of, find
-from aims_mlflow.measuring.perturbations import PERTURBATIONS, with_columns
-from aims_mlflow.measuring.steadiness import SINGLE_ROWS
-from aims_mlflow.measuring.trials import Copy, Trial, on_trial
+from aims_mlflow.measuring.trials.damage import DAMAGES, copies_of, find
+from aims_mlflow.measuring.trials.perturbations import PERTURBATIONS, with_columns
+from aims_mlflow.measuring.trials.steadiness import SINGLE_ROWS
+from aims_mlflow.measuring.trials.trial import Copy, Trial, on_trial
 from aims_mlflow.registry import get
 from benchmarks.comparing import Comparison
 from benchmarks.data import Fitted, fitted

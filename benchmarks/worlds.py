@@ -15,7 +15,7 @@ from scipy.special import expit, ndtr, softmax
 from scipy.stats import norm
 from sklearn.metrics import log_loss, roc_auc_score
 
-from aims_mlflow.measuring.scoring import Answers
+from aims_mlflow.measuring.scores.scoring import Answers
 
 APART = 1.5
 """How far the scores' means of positives and negatives lie apart, in standard deviations: an area of 0.86."""

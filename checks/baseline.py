@@ -8,9 +8,9 @@ from dataclasses import replace
 from aims_mlflow.errors import CannotMeasure
 from aims_mlflow.evidence import CheckResult, Measure, Problem, digest
 from aims_mlflow.measuring import asking
-from aims_mlflow.measuring.gains import GAIN, GAINS, gains
 from aims_mlflow.measuring.predicting import predict_on, predictions
-from aims_mlflow.measuring.scoring import DEFAULTS, Answers
+from aims_mlflow.measuring.scores.gains import GAIN, GAINS, gains
+from aims_mlflow.measuring.scores.scoring import DEFAULTS, Answers
 from aims_mlflow.observation import Model, Observation
 from aims_mlflow.registry import check
 

@@ -13,8 +13,8 @@ from pydantic import JsonValue
 from aims_mlflow.errors import CannotMeasure
 from aims_mlflow.evidence import FULL_COUNT, CheckResult, Coverage, Measure, Problem
 from aims_mlflow.fingerprint import column_names
-from aims_mlflow.measuring.expectation_kinds import RULED, characteristic_of
-from aims_mlflow.measuring.quality_model import CHARACTERISTICS, NO_MEASURE, Characteristic
+from aims_mlflow.measuring.expectations.kinds import RULED, characteristic_of
+from aims_mlflow.measuring.expectations.quality_model import CHARACTERISTICS, NO_MEASURE, Characteristic
 from aims_mlflow.observation import Dataset, Observation
 from aims_mlflow.registry import check
 from aims_mlflow.system import expectation_id
@@ -22,7 +22,7 @@ from aims_mlflow.system import expectation_id
 if TYPE_CHECKING:
     import pandas as pd
 
-    from aims_mlflow.measuring.expectations import Outcome
+    from aims_mlflow.measuring.expectations.evaluating import Outcome
 
 MOST_CATEGORIES_SHARE = 0.5
 """Share of distinct values beyond which a column of text is no category but an identifier or free text (as drift has it)."""
@@ -125,7 +125,7 @@ def _share(name: str, count: int, n: int) -> Measure:
 
 def _of_content(seen: Observation, dataset: Dataset, found: _Found) -> None:
     """Measure completeness (cells that are not missing) and uniqueness (rows that repeat no earlier row)."""
-    from aims_mlflow.measuring.whole_frame import duplicate_rows, missing_cells
+    from aims_mlflow.measuring.frames.whole import duplicate_rows, missing_cells
 
     missing, rows = missing_cells(seen, dataset.role), len(dataset.frame)
     cells = rows * len(missing)
@@ -135,7 +135,7 @@ def _of_content(seen: Observation, dataset: Dataset, found: _Found) -> None:
 
 def _of_time(seen: Observation, dataset: Dataset, found: _Found) -> None:
     """Measure how many days lay between the newest row and the start of the run. No date is written."""
-    from aims_mlflow.measuring.time_order import times_of
+    from aims_mlflow.measuring.frames.time_order import times_of
 
     column = seen.system.data.time
     if not column:
@@ -159,7 +159,7 @@ def _of_time(seen: Observation, dataset: Dataset, found: _Found) -> None:
 
 def _of_labels(seen: Observation, dataset: Dataset, found: _Found) -> None:
     """Measure how even the labels are; a single label has no evenness, and a regression no labels."""
-    from aims_mlflow.measuring.whole_frame import evenness, label_counts
+    from aims_mlflow.measuring.frames.whole import evenness, label_counts
 
     target = seen.system.task.target
     if seen.system.task.kind == "regression" or target not in dataset.frame.columns:
@@ -175,7 +175,7 @@ def _of_labels(seen: Observation, dataset: Dataset, found: _Found) -> None:
 
 def _of_categories(seen: Observation, dataset: Dataset, found: _Found) -> None:
     """Measure the chance that two different rows differ in a column of categories, the mean over such columns but the target."""
-    from aims_mlflow.measuring.columns import kind_of
+    from aims_mlflow.measuring.frames.columns import kind_of
 
     chances = []
     for name in column_names(dataset.frame):
@@ -200,8 +200,8 @@ def _differing(column: pd.Series[Any]) -> float | None:
 
 def _of_rules(seen: Observation, dataset: Dataset, found: _Found) -> None:
     """Sort the declared expectations by what they ask about, and measure the share of each kind that is met."""
-    from aims_mlflow.measuring.asked_expectations import answers
-    from aims_mlflow.measuring.columns import kind_of
+    from aims_mlflow.measuring.expectations.asked import answers
+    from aims_mlflow.measuring.frames.columns import kind_of
 
     answered = answers(seen, dataset.role)
     if not (answered.single or answered.suites or answered.unreadable):

@@ -171,7 +171,7 @@ def _uncertain(pair: _Pair, distances: Mapping[str, float], drifted: int) -> tup
     """
     import numpy as np
 
-    from aims_mlflow.measuring.distances import Z95, by_chance, draws, resampled
+    from aims_mlflow.measuring.frames.distances import Z95, by_chance, draws, resampled
 
     weights = [draws(size, seed=SEED + side) for side, size in enumerate(pair.sizes)]
     columns, beyond = [], []
@@ -261,7 +261,7 @@ def _kind(column: pd.Series[Any]) -> str:
 
 
 def _distance(pair: _Pair, name: str) -> float:
-    from aims_mlflow.measuring.distances import jensen_shannon, wasserstein_normed
+    from aims_mlflow.measuring.frames.distances import jensen_shannon, wasserstein_normed
 
     return (wasserstein_normed if pair.numeric[name] else jensen_shannon)(pair.reference[name], pair.current[name])
 

@@ -16,10 +16,10 @@ from aims_mlflow.disparity import DISPARITIES, MINIMUM_CASES, MINIMUM_N, UPWARD_
 from aims_mlflow.errors import CannotMeasure, nearest
 from aims_mlflow.evidence import CheckResult, Measure, Problem
 from aims_mlflow.measuring import asking
-from aims_mlflow.measuring.calibration import LEANS_UPWARD
-from aims_mlflow.measuring.group_classes import CLASS_MEASURES, MACRO_MEASURES, class_measures, class_table, macro_measures
-from aims_mlflow.measuring.group_errors import ERROR_GAPS, ERRORS, error_measures
-from aims_mlflow.measuring.group_rates import (
+from aims_mlflow.measuring.groups.classes import CLASS_MEASURES, MACRO_MEASURES, class_measures, class_table, macro_measures
+from aims_mlflow.measuring.groups.errors import ERROR_GAPS, ERRORS, error_measures
+from aims_mlflow.measuring.groups.grouping import BETWEEN, Grouping, crossed, crossings, groups_of
+from aims_mlflow.measuring.groups.rates import (
     MEANS_OF_RATES,
     RATES,
     SIZES,
@@ -30,10 +30,10 @@ from aims_mlflow.measuring.group_rates import (
     share,
     size_measures,
 )
-from aims_mlflow.measuring.group_scores import SCORE_MEASURES, Scores
-from aims_mlflow.measuring.grouping import BETWEEN, Grouping, crossed, crossings, groups_of
+from aims_mlflow.measuring.groups.scores import SCORE_MEASURES, Scores
 from aims_mlflow.measuring.predicting import favourable_code, predictions, truth
-from aims_mlflow.measuring.scoring import CALIBRATION_ERROR
+from aims_mlflow.measuring.scores.calibration import LEANS_UPWARD
+from aims_mlflow.measuring.scores.scoring import CALIBRATION_ERROR
 from aims_mlflow.observation import Observation
 from aims_mlflow.registry import check
 from aims_mlflow.worst_group import WORST, worst_measures

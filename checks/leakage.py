@@ -73,8 +73,8 @@ def _near(seen: Observation, pair: tuple[str, ...], scope: dict[str, str]) -> Ch
     ``near_duplicate_share_within`` is the share of the first dataset's rows that have one among the rest of it: rows that are
     alike by chance. ``conflicting_label_rows`` have a row of the first in every column but the target.
     """
-    from aims_mlflow.measuring.near_duplicates import MOST_WITHIN, SEED, TOLERANCE, near_duplicates
-    from aims_mlflow.measuring.rows import hashes_of
+    from aims_mlflow.measuring.frames.near_duplicates import MOST_WITHIN, SEED, TOLERANCE, near_duplicates
+    from aims_mlflow.measuring.frames.rows import hashes_of
 
     if len(pair) != 2 or pair[0] == pair[1]:
         raise CannotMeasure("near duplicates are asked of two different data roles", fix="write datasets: [train, test]")
@@ -139,8 +139,8 @@ def _single(seen: Observation) -> Iterator[CheckResult]:
     """Score each feature alone: fitted on train rows, scored on test rows; ``leaking_features`` counts those of at least 0.99."""
     import numpy as np
 
+    from aims_mlflow.measuring.frames.single_features import SEED, drawn, ranked, rows_for, score
     from aims_mlflow.measuring.predicting import truth
-    from aims_mlflow.measuring.single_features import SEED, drawn, ranked, rows_for, score
 
     train, test = (seen.dataset(role) for role in PAIR)
     (y_train, labels), (y_test, told) = truth(seen, "train"), truth(seen, "test")
@@ -244,7 +244,7 @@ def _in_time(seen: Observation) -> Iterator[CheckResult]:
 
 
 def _ordered(seen: Observation, pair: tuple[str, ...], column: str, scope: dict[str, str]) -> CheckResult:
-    from aims_mlflow.measuring.time_order import compared
+    from aims_mlflow.measuring.frames.time_order import compared
 
     if not column:
         raise CannotMeasure(

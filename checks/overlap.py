@@ -35,7 +35,7 @@ def _shared(seen: Observation, pair: tuple[str, ...], scope: dict[str, str]) -> 
     """
     import numpy as np
 
-    from aims_mlflow.measuring.rows import hashes_of, ids_of
+    from aims_mlflow.measuring.frames.rows import hashes_of, ids_of
 
     if len(pair) != 2 or pair[0] == pair[1]:
         raise CannotMeasure("overlap is asked of two different data roles", fix="write datasets: [train, test]")

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from aims_mlflow.errors import CannotMeasure
 from aims_mlflow.evidence import CheckResult, Measure, Problem
 from aims_mlflow.measuring import asking
-from aims_mlflow.measuring.calibration import LEANS_UPWARD
 from aims_mlflow.measuring.predicting import predictions
-from aims_mlflow.measuring.score_intervals import NO_INTERVAL, measured
-from aims_mlflow.measuring.scoring import ALIASES, CALIBRATION_ERROR, DEFAULTS, NAMES, Answers
+from aims_mlflow.measuring.scores.calibration import LEANS_UPWARD
+from aims_mlflow.measuring.scores.intervals import NO_INTERVAL, measured
+from aims_mlflow.measuring.scores.scoring import ALIASES, CALIBRATION_ERROR, DEFAULTS, NAMES, Answers
 from aims_mlflow.observation import Observation
 from aims_mlflow.registry import check
 

@@ -10,7 +10,7 @@ from aims_mlflow.describing import source_of, source_role
 from aims_mlflow.errors import CannotMeasure
 from aims_mlflow.evidence import CheckResult, Coverage, Measure, Problem
 from aims_mlflow.fingerprint import column_names
-from aims_mlflow.measuring.personal_patterns import CELLS, SEED, Suspicion, suspicions
+from aims_mlflow.measuring.frames.personal_patterns import CELLS, SEED, Suspicion, suspicions
 from aims_mlflow.observation import Dataset, Observation
 from aims_mlflow.registry import check
 

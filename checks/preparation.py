@@ -13,8 +13,8 @@ from pydantic import JsonValue
 from aims_mlflow.describing import class_name, parameters
 from aims_mlflow.errors import CannotMeasure
 from aims_mlflow.evidence import CheckResult, Coverage, Measure
-from aims_mlflow.measuring.digest_chain import follow
-from aims_mlflow.measuring.steps import (
+from aims_mlflow.measuring.frames.digest_chain import follow
+from aims_mlflow.measuring.frames.steps import (
     Step,
     column_names_of,
     costly,

@@ -17,7 +17,7 @@ from aims_mlflow.system import BinnedColumn, Expectation, expectation_id
 if TYPE_CHECKING:
     import pandas as pd
 
-    from aims_mlflow.measuring.expectations import Outcome, Suite
+    from aims_mlflow.measuring.expectations.evaluating import Outcome, Suite
 
 UNLABELLED = ("production", "reference")
 """Roles whose data may come without the target."""
@@ -74,7 +74,7 @@ def _share(name: str, count: int, n: int) -> Measure:
 
 def _table(seen: Observation, dataset: Dataset) -> CheckResult:
     """Measure the whole frame, and the balance of its labels where it has them."""
-    from aims_mlflow.measuring.whole_frame import duplicate_rows, missing_cells
+    from aims_mlflow.measuring.frames.whole import duplicate_rows, missing_cells
 
     frame, columns = dataset.frame, column_names(dataset.frame)
     rows = len(frame)
@@ -110,7 +110,7 @@ def _table(seen: Observation, dataset: Dataset) -> CheckResult:
 
 def _is_constant(column: pd.Series[Any], name: str) -> bool:
     """Return whether a column without missing values holds one value only; most columns show that they do not at once."""
-    from aims_mlflow.measuring.rows import row_hashes
+    from aims_mlflow.measuring.frames.rows import row_hashes
 
     for part in (column.iloc[:1000], column):
         hashes = row_hashes(part.to_frame(), (name,))
@@ -121,8 +121,8 @@ def _is_constant(column: pd.Series[Any], name: str) -> bool:
 
 def _balance(seen: Observation, column: pd.Series[Any]) -> Iterator[Measure]:
     """Measure how a target's labels are spread; a regression's target has none."""
+    from aims_mlflow.measuring.frames.whole import label_counts
     from aims_mlflow.measuring.labels import labels_of, plain
-    from aims_mlflow.measuring.whole_frame import label_counts
 
     task = seen.system.task
     yield Measure.counted("missing_labels", int(column.isna().sum()), n=len(column))
@@ -172,7 +172,7 @@ def _one_column(dataset: Dataset, name: str) -> list[Measure]:
 
 def _group_sizes(frame: pd.DataFrame, sensitive: str | BinnedColumn) -> tuple[list[Measure], list[str]]:
     """Count the rows of each group of a sensitive column; a row without a group is counted apart."""
-    from aims_mlflow.measuring.grouping import groups_of
+    from aims_mlflow.measuring.groups.grouping import groups_of
 
     column = frame[sensitive if isinstance(sensitive, str) else sensitive.column]
     known = column[column.notna()]
@@ -219,7 +219,7 @@ def _target_problem(seen: Observation, dataset: Dataset, names: tuple[str, ...])
 
 def _expected(seen: Observation, dataset: Dataset) -> Iterator[CheckResult]:
     """Evaluate every expectation and suite asked of a dataset, all of them in one pass."""
-    from aims_mlflow.measuring.asked_expectations import answers
+    from aims_mlflow.measuring.expectations.asked import answers
 
     scope, found = {"dataset": dataset.role}, answers(seen, dataset.role)
     for path, problem in found.unreadable.items():

@@ -95,7 +95,7 @@ def _compared(seen: Observation, role: str, column: str, population: Population 
 
 def _counted(seen: Observation, role: str, column: str) -> tuple[dict[str, int], dict[str, str], int]:
     """Return the rows of each group by its own name, the names that may be written, and the rows without a group."""
-    from aims_mlflow.measuring.grouping import groups_of
+    from aims_mlflow.measuring.groups.grouping import groups_of
 
     frame = seen.dataset(role).frame
     if column not in column_names(frame):
@@ -110,7 +110,7 @@ def _counted(seen: Observation, role: str, column: str) -> tuple[dict[str, int],
 
 
 def _distances(counts: dict[str, int], missing: int, rows: int, asked: dict[str, float]) -> Iterator[Measure]:
-    from aims_mlflow.measuring.population_shares import RESAMPLES, smallest_ratio, total_variation
+    from aims_mlflow.measuring.groups.population import RESAMPLES, smallest_ratio, total_variation
 
     value, low, high = smallest_ratio([counts.get(label, 0) for label in asked], rows, list(asked.values()))
     how = f"Wilson score of each group, Bonferroni over {len(asked)} groups"

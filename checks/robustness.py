@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 from aims_mlflow.errors import CannotMeasure, nearest
 from aims_mlflow.evidence import CheckResult, Coverage, Measure, Problem
-from aims_mlflow.measuring import asking, damage, searching, steadiness
-from aims_mlflow.measuring.damage import DAMAGES, SEEDS, Damage, Found
-from aims_mlflow.measuring.paired import SCORED_AT_MOST, WORST, Paired
-from aims_mlflow.measuring.perturbations import PERTURBATIONS, Changed, Perturbation
-from aims_mlflow.measuring.sliced import SLICE, sliced
-from aims_mlflow.measuring.steadiness import INVARIANCES
-from aims_mlflow.measuring.trials import SAMPLE_SEED, Copy, DoesNotApply, Reply, Trial, on_trial, stacked
+from aims_mlflow.measuring import asking
+from aims_mlflow.measuring.trials import damage, searching, steadiness
+from aims_mlflow.measuring.trials.damage import DAMAGES, SEEDS, Damage, Found
+from aims_mlflow.measuring.trials.paired import SCORED_AT_MOST, WORST, Paired
+from aims_mlflow.measuring.trials.perturbations import PERTURBATIONS, Changed, Perturbation
+from aims_mlflow.measuring.trials.sliced import SLICE, sliced
+from aims_mlflow.measuring.trials.steadiness import INVARIANCES
+from aims_mlflow.measuring.trials.trial import SAMPLE_SEED, Copy, DoesNotApply, Reply, Trial, on_trial, stacked
 from aims_mlflow.observation import Observation
 from aims_mlflow.registry import check
 

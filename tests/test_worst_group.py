@@ -152,7 +152,7 @@ rows = st.lists(st.tuples(st.integers(0, 2), st.booleans(), st.booleans()), min_
 @given(rows)
 @settings(max_examples=8, deadline=None)
 def test_values_are_fairlearns_and_lie_in_their_intervals(drawn: list[tuple[int, bool, bool]]) -> None:
-    from aims_mlflow.measuring.group_rates import count_table, mean_measures, rate_measures
+    from aims_mlflow.measuring.groups.rates import count_table, mean_measures, rate_measures
 
     groups, y_true, y_pred = np.array(drawn, dtype=int).T
     present, codes = np.unique(groups, return_inverse=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from aims_mlflow.errors import CannotMeasure
 from aims_mlflow.fingerprint import fingerprint
-from aims_mlflow.measuring.rows import row_ids
+from aims_mlflow.measuring.frames.rows import row_ids
 from aims_mlflow.observation import FrameFacts, PreparationStep
 
 if TYPE_CHECKING:

@@ -17,6 +17,7 @@ Of = Literal[
     "test after train",
     "train and what follows it",
     "steps that were shown",
+    "models that were taken over",
 ]
 
 
@@ -255,6 +256,16 @@ STANDING: tuple[Standing, ...] = (
         "fit every step on the training data only; where a run cannot see what a step learnt from, attest A.7.6 in aims.yaml",
         max=0,
         attestable=True,
+    ),
+    Standing(
+        ("A.10.3",),
+        "upstream",
+        "upstream_undigested",
+        "every model that was taken over is known by a digest",
+        "log or register the model that this one was made from in MLflow, and name it by that URI",
+        _M,
+        max=0,
+        of="models that were taken over",
     ),
 )
 """The whole table (CONTROLS.md, columns PASS / FAIL / MISSING)."""

@@ -119,12 +119,14 @@ def _scopes(of: Of, roles: list[str], time: str, results: Sequence[CheckResult])
     """Return of what a question is asked; nothing, where it is about what was neither declared nor shown."""
     later = [role for role in ("test", "validation") if role in roles]
     shown = any(r.check == "preparation" and r.measure("digest_gaps") for r in results)
+    taken = [r.measure("upstream_models") for r in results if r.check == "upstream"]
     fixed: dict[Of, list[dict[str, str]]] = {
         "run": [{}],
         "train and test": [{"datasets": "train,test"}],
         "test after train": [{"dataset": "test", "reference": "train"}],
         "train and what follows it": [{"datasets": f"train,{role}", "column": time} for role in later if time],
         "steps that were shown": [{}] if shown else [],
+        "models that were taken over": [{}] if any(one is not None and one.value for one in taken) else [],
     }
     if of in fixed:
         return fixed[of]

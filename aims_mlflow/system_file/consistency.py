@@ -15,7 +15,7 @@ from pathlib import Path
 from aims_mlflow import controls as catalogue
 from aims_mlflow import registry
 from aims_mlflow.errors import CannotMeasure
-from aims_mlflow.measuring.expectations import read_suite
+from aims_mlflow.measuring.expectations.evaluating import read_suite
 from aims_mlflow.system import ROLES, Requirement
 from aims_mlflow.system_file.mistakes import did_you_mean, shown
 from aims_mlflow.system_file.strict_yaml import Mistake, Node

@@ -19,8 +19,8 @@ from aims_mlflow.errors import CannotMeasure
 from aims_mlflow.evidence import CheckResult, State
 from aims_mlflow.fingerprint import fingerprint
 from aims_mlflow.judging import judge
-from aims_mlflow.measuring.gains import GAINS
-from aims_mlflow.measuring.scoring import DEFAULTS, LOSSES
+from aims_mlflow.measuring.scores.gains import GAINS
+from aims_mlflow.measuring.scores.scoring import DEFAULTS, LOSSES
 from aims_mlflow.observation import Code, Dataset, Model, Observation, RunFacts
 from aims_mlflow.system import System
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from scipy.stats import entropy
 
-from aims_mlflow.measuring.quality_model import CHARACTERISTICS, NO_MEASURE
+from aims_mlflow.measuring.expectations.quality_model import CHARACTERISTICS, NO_MEASURE
 from aims_mlflow.registry import get
 from aims_mlflow.system import Expectation, expectation_id
 
@@ -153,7 +153,7 @@ def test_a_rule_without_an_answer_leaves_its_share_unsaid(seen_of: Any) -> None:
 
 
 def test_great_expectations_is_asked_once_for_both_checks(seen_of: Any, monkeypatch: Any) -> None:
-    from aims_mlflow.measuring import asked_expectations
+    from aims_mlflow.measuring.expectations import asked as asked_expectations
 
     calls: list[int] = []
     evaluate = asked_expectations.evaluate

@@ -17,7 +17,7 @@ from aims_mlflow.disparity import DISPARITIES
 from aims_mlflow.evidence import CheckResult, State
 from aims_mlflow.fingerprint import Fingerprint
 from aims_mlflow.judging import judge
-from aims_mlflow.measuring.calibration import error_of
+from aims_mlflow.measuring.scores.calibration import error_of
 from aims_mlflow.observation import Code, Dataset, Model, Observation, RunFacts
 from aims_mlflow.system import System
 from aims_mlflow.worst_group import WORST

@@ -266,8 +266,8 @@ def test_no_cell_is_written_and_no_frame_changed(seen_of: Any, german: Any) -> N
 @settings(max_examples=15)
 @given(planted=st.integers(0, 30), noise=st.floats(0, 0.003), seed=st.integers(0, 5))
 def test_at_least_the_planted_copies_are_found(planted: int, noise: float, seed: int) -> None:
-    from aims_mlflow.measuring.near_duplicates import near_duplicates
-    from aims_mlflow.measuring.rows import row_hashes
+    from aims_mlflow.measuring.frames.near_duplicates import near_duplicates
+    from aims_mlflow.measuring.frames.rows import row_hashes
 
     random = np.random.default_rng(seed)
     frame = pd.DataFrame(random.normal(size=(200, 4)), columns=list("abcd")).assign(k=random.choice(["x", "y"], 200))

@@ -16,7 +16,7 @@ from aims_mlflow import registry
 from aims_mlflow.checks.performance import performance
 from aims_mlflow.evidence import CheckResult
 from aims_mlflow.fingerprint import fingerprint
-from aims_mlflow.measuring.scoring import CALIBRATION_ERROR, DEFAULTS
+from aims_mlflow.measuring.scores.scoring import CALIBRATION_ERROR, DEFAULTS
 from aims_mlflow.observation import Code, Dataset, Model, Observation, RunFacts
 from aims_mlflow.system import System
 

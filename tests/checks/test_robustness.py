@@ -18,9 +18,9 @@ from aims_mlflow import registry
 from aims_mlflow.checks.robustness import INVARIANCES, METRICS, STRENGTHS, robustness
 from aims_mlflow.evidence import CheckResult, Measure
 from aims_mlflow.fingerprint import Fingerprint
-from aims_mlflow.measuring import trials
-from aims_mlflow.measuring.calibration import error_of
-from aims_mlflow.measuring.perturbations import PERTURBATIONS, spreads
+from aims_mlflow.measuring.scores.calibration import error_of
+from aims_mlflow.measuring.trials import trial as trials
+from aims_mlflow.measuring.trials.perturbations import PERTURBATIONS, spreads
 from aims_mlflow.observation import Code, Dataset, Model, Observation, RunFacts
 from aims_mlflow.system import System
 

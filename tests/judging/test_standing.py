@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from aims_mlflow import controls as catalogue
-from aims_mlflow.evidence import CheckResult, State
+from aims_mlflow.evidence import CheckResult, Measure, State
 from aims_mlflow.judging.questions import STANDING
 from aims_mlflow.judging.standing import (
     GATED,
@@ -78,6 +78,16 @@ def test_test_data_are_asked_for_even_where_nobody_declares_them():
     assert "provenance.fingerprinted[dataset=test]" in ids(alone)
     assert expected_roles(alone, ()) == ("train",)
     assert expected_roles(system(data={"roles": {"train": "a", "production": "b"}}), ()) == ("train",)
+
+
+def test_a_digest_is_asked_of_every_model_that_was_taken_over_and_only_where_there_is_one():
+    def took(models: int) -> CheckResult:
+        return CheckResult(check="upstream", measures=(Measure.counted("upstream_models", models),))
+
+    asked = "upstream.upstream_undigested"
+    assert asked not in ids(system())
+    assert asked not in ids(system(), (took(0),))
+    assert asked in ids(system(), (took(2),))
 
 
 def test_the_order_of_time_is_asked_where_a_column_of_times_is_declared():

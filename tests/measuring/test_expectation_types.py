@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import aims_mlflow.data
-from aims_mlflow.measuring.expectations import evaluate
+from aims_mlflow.measuring.expectations.evaluating import evaluate
 from aims_mlflow.system import Expectation
 
 TYPES = json.loads((Path(aims_mlflow.data.__file__).parent / "expectation_types.json").read_text())["types"]

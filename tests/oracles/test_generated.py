@@ -22,7 +22,7 @@ from sklearn import config_context
 from aims_mlflow import registry
 from aims_mlflow.evidence import CheckResult
 from aims_mlflow.fingerprint import Fingerprint
-from aims_mlflow.measuring.distances import jensen_shannon, wasserstein_normed
+from aims_mlflow.measuring.frames.distances import jensen_shannon, wasserstein_normed
 from aims_mlflow.observation import Code, Dataset, Model, Observation, RunFacts
 from aims_mlflow.system import System
 

@@ -14,7 +14,7 @@ from sklearn.exceptions import UndefinedMetricWarning
 from aims_mlflow import registry
 from aims_mlflow.checks.performance import performance
 from aims_mlflow.measuring import resampling
-from aims_mlflow.measuring.scoring import CALIBRATION_ERROR, NAMES, OF_LABELS, OF_NUMBERS, OF_SCORES, SCORERS
+from aims_mlflow.measuring.scores.scoring import CALIBRATION_ERROR, NAMES, OF_LABELS, OF_NUMBERS, OF_SCORES, SCORERS
 
 from .cases import CASES, Case
 from .fairness import OF_SCORES as BY_HAND

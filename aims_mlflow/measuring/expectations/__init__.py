@@ -1,0 +1,1 @@
+"""Great Expectations: what is asked of data, what it asks about, and the answers in counts."""
