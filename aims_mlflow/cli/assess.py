@@ -88,7 +88,7 @@ def _files(data: tuple[str, ...]) -> dict[str, str]:
 
 
 def _system(path: str | None, model_uri: str, register: str | None) -> System:
-    from aims_mlflow.promotion import policy_for
+    from aims_mlflow.policy.choosing import policy_for
 
     name = register or ""
     if model_uri.startswith("models:/") and not model_uri.startswith("models:/m-"):

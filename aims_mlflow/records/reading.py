@@ -16,7 +16,8 @@ from aims_mlflow.gate import NOT_ABOUT_THIS, decide
 from aims_mlflow.judging import judge
 from aims_mlflow.judging.lines import ControlLine, control_lines
 from aims_mlflow.pointing import evidence_run
-from aims_mlflow.promotion import POLICY_FILE, Recorded, recorded_decisions
+from aims_mlflow.policy.choosing import POLICY_FILE
+from aims_mlflow.promotion import Recorded, recorded_decisions
 from aims_mlflow.records.words import RunCounts
 from aims_mlflow.signing import Verified, open_bundle
 from aims_mlflow.store import RunView, Store, VersionView

@@ -34,7 +34,7 @@ def _module(name: str, path: Path) -> ModuleType:
 
 
 make = _module("golden_make", TESTS / "golden" / "make.py")
-promotion = _module("promotion_tests", TESTS / "test_promotion.py")
+promotion = _module("promotion_tests", TESTS / "promotion" / "test_moving.py")
 
 
 def aims(*arguments: str) -> Result:

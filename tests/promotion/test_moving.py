@@ -24,7 +24,7 @@ from aims_mlflow.promotion import DECISIONS, check_promotion, promote, recorded_
 from aims_mlflow.signing import new_key, seal_bundle
 from aims_mlflow.store import Store, VersionView
 
-_spec = importlib.util.spec_from_file_location("golden_make", Path(__file__).parent / "golden" / "make.py")
+_spec = importlib.util.spec_from_file_location("golden_make", Path(__file__).parent.parent / "golden" / "make.py")
 assert _spec is not None
 assert _spec.loader is not None
 make = importlib.util.module_from_spec(_spec)
