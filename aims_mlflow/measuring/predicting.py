@@ -73,6 +73,32 @@ def predict_on(seen: Observation, role: str) -> Predictions:
     return Predictions(spelled(y_true, labels), spelled(y_pred, labels), values, columns)
 
 
+def said_on(seen: Observation, role: str) -> tuple[np.ndarray, Labels]:
+    """Return what was predicted on the data in ``role``, where nobody knows the truth yet: codes (n,) and the labels they stand for.
+
+    Raises:
+        CannotMeasure: no such data or model, a regression, or labels that do not fit the task as it was declared.
+    """
+    task = seen.system.task
+    if task.kind == "regression":
+        raise CannotMeasure(f"the {role} data have no labels", state="missing", fix="measure again when the outcomes are known")
+    given = seen.given_predictions.get(role)
+    frame = seen.dataset(role).frame if given is not None else feature_frame(seen, role)
+    said = _unpacked(given)[0] if given is not None else answer("predict", _model(seen).predict, frame)
+    values = one_a_row(said, len(frame), frame)
+    declared = [one for one in (task.positive_label, task.favourable_label) if one is not None]
+    known = list(seen.model.classes) if seen.model is not None and len(seen.model.classes) else None
+    labels = labels_of(known) if known else together([labels_of(values), labels_of(declared)])
+    strange = [one for one in declared if labels.code(one) == UNKNOWN]
+    if strange or labels.kind in ("mixed", "other") or (task.kind == "binary_classification" and len(labels.known) > 2):
+        raise CannotMeasure(
+            f"the predictions are not the labels that the system file declares ({labels.kind}, {len(labels.known)} different)",
+            where=f"predictions on the {role} data",
+            fix="write task.positive_label as the model predicts it, of the same type, or give labels instead of probabilities",
+        )
+    return understood(values, labels, seen), labels
+
+
 def truth(seen: Observation, role: str) -> tuple[np.ndarray, Labels | None]:
     """Return the target (n,) of the data in ``role`` and its labels: codes of the labels, or floats and None for a regression.
 

@@ -26,8 +26,8 @@ from .test_fairness import same
 
 ROWS = 400
 OURS = {
-    "flip_success_share": ("test_searching.py", "test_flips_are_found_at_their_known_distance_and_none_in_a_smaller_ball"),
-    "median_flip_distance": ("test_searching.py", "test_flips_are_found_at_their_known_distance_and_none_in_a_smaller_ball"),
+    "flip_success_share": ("trials/test_searching.py", "test_flips_are_found_at_their_known_distance_and_none_in_a_smaller_ball"),
+    "median_flip_distance": ("trials/test_searching.py", "test_flips_are_found_at_their_known_distance_and_none_in_a_smaller_ball"),
 }
 """What no library searches like this, and where it is recomputed on a model whose border is known."""
 

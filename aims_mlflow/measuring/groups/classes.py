@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 from aims_mlflow.evidence import Measure
 from aims_mlflow.measuring import resampling
+from aims_mlflow.measuring.groups.pairs import furthest_difference
 from aims_mlflow.measuring.scores.tables import Statistic, by_counts, draws_of, statistic_of
 
 if TYPE_CHECKING:
@@ -117,40 +117,18 @@ class _Counts:
 
         return np.where(self.among > 0, self.counted / np.where(self.among > 0, self.among, 1), np.nan)
 
-    def wilson(self, level: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return the rates with Wilson's limits (groups, classes)."""
-        import numpy as np
-
-        z2, n = NormalDist().inv_cdf((1 + level) / 2) ** 2, np.maximum(self.among, 1)
-        share = self.counted / n
-        middle, half = (share + z2 / (2 * n)) / (1 + z2 / n), np.sqrt(z2 * share * (1 - share) / n + z2**2 / (4 * n**2)) / (1 + z2 / n)
-        return share, np.clip(middle - half, 0, share), np.clip(middle + half, share, 1)
-
 
 def _of_class(name: str, counts: _Counts, classes: list[int], group: str | None) -> Measure:
-
     some = _Counts(counts.counted[:, classes], counts.among[:, classes])
     smallest = int(some.among.min())
     if smallest == 0:
         return Measure(name=name, value=None, n=smallest, group=group)
     gaps = _range(some.shares())
     pairs = len(some.among) * (len(some.among) - 1) * len(classes)
-    high = _furthest(some, _LEVEL, 1)
-    low = max(0.0, _furthest(some, 1 - (1 - _LEVEL) / pairs, -1))
+    high = furthest_difference(some.counted, some.among, _LEVEL, "high")
+    low = max(0.0, furthest_difference(some.counted, some.among, 1 - (1 - _LEVEL) / pairs, "low"))
     method = "newcombe, all pairs" if group else "newcombe, all pairs and classes"
     return Measure(name=name, value=float(gaps.max()), ci_low=low, ci_high=high, ci_method=method, n=smallest, group=group)
-
-
-def _furthest(counts: _Counts, level: float, side: int) -> float:
-    """Return the highest upper (``side`` 1) or lower (-1) end of Newcombe's (1998) intervals over all ordered pairs of groups."""
-    import numpy as np
-
-    share, low, high = (part[:, None] for part in counts.wilson(level))
-    other, other_low, other_high = (part[None, :, 0] for part in (share, low, high))
-    room = np.hypot(high - share, other - other_low) if side == 1 else np.hypot(share - low, other_high - other)
-    ends = share - other + side * room
-    ends[np.arange(len(ends)), np.arange(len(ends))] = -1.0
-    return float(ends.max())
 
 
 def _mean(name: str, counts: _Counts, gaps: Sequence[np.ndarray], noise: Sequence[np.ndarray]) -> Measure:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from aims_mlflow.disparity import DISPARITIES, disparity_value
 from aims_mlflow.evidence import Measure
-from aims_mlflow.intervals import mover_ratio, newcombe_difference, wilson
+from aims_mlflow.intervals import wilson
+from aims_mlflow.measuring.groups.pairs import furthest_difference, furthest_ratio
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,6 +28,11 @@ RATES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 
 SIZES = ("group_size", "group_positives", "group_negatives")
 """Counts of each group: rows, and rows with and without the outcome people want."""
+
+LEVEL = 0.95
+"""Two-sided confidence of every interval here."""
+
+_METHODS = {"difference": "newcombe, all pairs", "ratio": "mover, all pairs"}
 
 MEANS_OF_RATES = ("balanced_accuracy_score", "f1_score")
 """Measures of each group that two rates determine."""
@@ -105,9 +111,11 @@ def share(name: str, count: int, n: int, *, group: str | None = None) -> Measure
 def disparity_measures(measures: Iterable[Measure], names: Iterable[str] = tuple(DISPARITIES)) -> list[Measure]:
     """Return the disparities whose group rates are among ``measures``.
 
-    Values are fairlearn's (``between_groups``). The interval is that of the pair of groups that carries the value: Newcombe
-    (1998) for differences, MOVER (Donner and Zou 2012) for ratios; it takes that pair as given, so it is a description, and the
-    verdict on a requirement looks at all pairs instead. ``n`` is the smallest group's rows (of the rate's denominator).
+    Values are fairlearn's (``between_groups``). Intervals are Newcombe's (1998) for differences and MOVER (Donner and Zou 2012)
+    for ratios, over all pairs of groups: the end on the side of equality is the furthest of them, Bonferroni's over the pairs,
+    because the pair that carries the value was picked out of many (four equal groups: the extreme pair's own interval leaves 0
+    out in a fifth of draws); the other end is the furthest of the plain ones. ``n`` is the smallest group's rows (of the rate's
+    denominator).
     """
     by_rate: dict[str, dict[str, Measure]] = {}
     for measure in measures:
@@ -122,14 +130,20 @@ def _disparity(name: str, by_rate: dict[str, dict[str, Measure]]) -> Measure:
     smallest = min((m.n or 0 for rate in rates for m in by_rate[rate].values()), default=0)
     if value is None:
         return Measure(name=name, value=None, n=smallest)
-    for rate in rates:
-        ordered = sorted(by_rate[rate].values(), key=lambda m: m.value or 0.0)
-        least, most = ordered[0], ordered[-1]
-        own = disparity_value(f"{rate}_{kind}", by_rate)
-        if own != value:
-            continue
-        counts = (least.count or 0, least.n or 0, most.count or 0, most.n or 0)
-        low, high = mover_ratio(*counts) if kind == "ratio" else newcombe_difference(*counts[2:], *counts[:2])
-        method = "mover, extreme pair" if kind == "ratio" else "newcombe, extreme pair"
-        return Measure(name=name, value=value, ci_low=low, ci_high=high, ci_method=method, n=smallest)
-    return Measure(name=name, value=value, n=smallest)
+    low, high = _ends(kind, [[(m.count or 0, m.n) for m in by_rate[rate].values() if m.n] for rate in rates], value)
+    return Measure(name=name, value=value, ci_low=low, ci_high=high, ci_method=_METHODS[kind], n=smallest)
+
+
+def _ends(kind: str, rates: Sequence[Sequence[tuple[int, int]]], value: float) -> tuple[float, float]:
+    """Return the 95 % interval of a disparity from the counts of every group in each of its rates."""
+    import numpy as np
+
+    pairs = sum(len(groups) * (len(groups) - 1) for groups in rates)
+    strict, tables = 1 - (1 - LEVEL) / pairs, [np.array(groups).T for groups in rates if len(groups) > 1]
+    if kind == "ratio":
+        low = min(furthest_ratio(counted, among, LEVEL, "low") for counted, among in tables)
+        high = min(furthest_ratio(counted, among, strict, "high") for counted, among in tables)
+        return min(value, low), max(value, min(1.0, high))
+    low = max(furthest_difference(counted, among, strict, "low") for counted, among in tables)
+    high = max(furthest_difference(counted, among, LEVEL, "high") for counted, among in tables)
+    return min(value, max(0.0, low)), max(value, high)
