@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -124,7 +125,7 @@ def _of_class(name: str, counts: _Counts, classes: list[int], group: str | None)
     if smallest == 0:
         return Measure(name=name, value=None, n=smallest, group=group)
     gaps = _range(some.shares())
-    pairs = len(some.among) * (len(some.among) - 1) * len(classes)
+    pairs = math.comb(len(some.among), 2) * len(classes)
     high = furthest_difference(some.counted, some.among, _LEVEL, "high")
     low = max(0.0, furthest_difference(some.counted, some.among, 1 - (1 - _LEVEL) / pairs, "low"))
     method = "newcombe, all pairs" if group else "newcombe, all pairs and classes"

@@ -65,7 +65,7 @@ def _difference(name: str, found: Sequence[Influence | None], own: Sequence[Answ
         return Measure(name=name, value=value, n=n)
     pairs = list(permutations(groups, 2))
     high = max(_welch(a, b, LEVEL)[1] for a, b in pairs)
-    low = max(0.0, *(_welch(a, b, 1 - (1 - LEVEL) / len(pairs))[0] for a, b in pairs))
+    low = max(0.0, *(_welch(a, b, 1 - (1 - LEVEL) * 2 / len(pairs))[0] for a, b in pairs))
     return Measure(name=name, value=value, ci_low=low, ci_high=high, ci_method="welch, all pairs", n=n)
 
 

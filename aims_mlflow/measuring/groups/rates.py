@@ -138,7 +138,7 @@ def _ends(kind: str, rates: Sequence[Sequence[tuple[int, int]]], value: float) -
     """Return the 95 % interval of a disparity from the counts of every group in each of its rates."""
     import numpy as np
 
-    pairs = sum(len(groups) * (len(groups) - 1) for groups in rates)
+    pairs = sum(math.comb(len(groups), 2) for groups in rates)  # either way round: a two-sided interval counts both tails
     strict, tables = 1 - (1 - LEVEL) / pairs, [np.array(groups).T for groups in rates if len(groups) > 1]
     if kind == "ratio":
         low = min(furthest_ratio(counted, among, LEVEL, "low") for counted, among in tables)
