@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aims_mlflow.bundle import ASSESSMENT, BUNDLE_PATH, Bundle
+from aims_mlflow.bundle import ASSESSMENT, BUNDLE_PATH, KIND, Bundle
 from aims_mlflow.errors import ConfigurationError, StoreError, UnknownNameError
 from aims_mlflow.judging.lines import ControlLine, control_lines
 from aims_mlflow.pointing import evidence_run
@@ -20,8 +20,7 @@ from aims_mlflow.unknowns import Unknown
 if TYPE_CHECKING:
     import pandas as pd
 
-KIND = "aims.kind"
-"""Tag on a run: ``assessment`` where it looked at a model that it did not make."""
+    from aims_mlflow.recorder import Recorder
 
 READERS: Mapping[str, str] = {
     ".csv": "csv",
@@ -81,20 +80,11 @@ def assess(
         StoreError: MLflow does not answer or has no such model, or the evidence could not be made or written.
     """
     from aims_mlflow.capture.making import source_run
-    from aims_mlflow.capture.model_adapter import URI_SCHEMES, settled_uri
     from aims_mlflow.recorder import Recorder
 
     frames = _frames(data)
-    if not model_uri.startswith(URI_SCHEMES):
-        raise ConfigurationError(
-            f"{model_uri!r} is not the URI of a model in MLflow",
-            fix="log or register it there first, and write models:/NAME/VERSION, models:/m-… or runs:/RUN_ID/NAME",
-        )
     store = store or Store()
-    store.require()
-    version = store.version(model_uri) if _names_a_version(model_uri) else None
-    uri = settled_uri(version.uri if version else model_uri, store)
-    store.model_files(uri)  # raises where there is no such model, before anything is made
+    uri, version = model_of(model_uri, store)
     if version is None and register:
         made_by = source_run(uri, store)
         version = store.register(uri, register, run_id=made_by.run_id if made_by else "", tags={"aims.system": system.id})
@@ -103,17 +93,8 @@ def assess(
     recorder = Recorder(
         system, store=store, run_id=run_id, register=version.name if version else None, experiment=experiment or "", kind="assessment"
     )
-    for role, frame in frames.items():
-        with recorder.guarded(f"take the {role} data"):
-            recorder.data(frame, role)
     recorder.model(uri)
-    bundle = recorder.finish()
-    if bundle is None or BUNDLE_PATH not in store.artifacts(run_id, str(Path(BUNDLE_PATH).parent)):
-        raise StoreError(
-            "the evidence could not be made, or did not reach MLflow",
-            where=f"run {run_id}",
-            fix="see the log of aims_mlflow for the reason; `aims sync` sends what is kept on this machine",
-        )
+    bundle = bundle_of(recorder, frames)
     notes = () if version is None else _point(store, version, run_id)
     now = datetime.now(UTC)
     told = _facts(bundle)
@@ -127,6 +108,46 @@ def assess(
         recorded_by=str(told.get("as_recorded_by", "")),
         notes=notes,
     )
+
+
+def model_of(model_uri: str, store: Store) -> tuple[str, VersionView | None]:
+    """Return the URI of the logged model behind one of MLflow's model URIs, and the version that it names, if it names one.
+
+    Raises:
+        ConfigurationError: it is no URI of a model.
+        StoreError: MLflow does not answer, or has no such model.
+    """
+    from aims_mlflow.capture.model_adapter import URI_SCHEMES, settled_uri
+
+    if not model_uri.startswith(URI_SCHEMES):
+        raise ConfigurationError(
+            f"{model_uri!r} is not the URI of a model in MLflow",
+            fix="log or register it there first, and write models:/NAME/VERSION, models:/m-… or runs:/RUN_ID/NAME",
+        )
+    store.require()
+    version = store.version(model_uri) if _names_a_version(model_uri) else None
+    uri = settled_uri(version.uri if version else model_uri, store)
+    store.model_files(uri)  # raises where there is no such model, before anything is made
+    return uri, version
+
+
+def bundle_of(recorder: Recorder, frames: Mapping[str, pd.DataFrame]) -> Bundle:
+    """Let the recorder take the frames, role by role, and finish; return its bundle, which stands in MLflow then.
+
+    Raises:
+        StoreError: the evidence could not be made, or MLflow did not take it.
+    """
+    for role, frame in frames.items():
+        with recorder.guarded(f"take the {role} data"):
+            recorder.data(frame, role)
+    bundle = recorder.finish()
+    if bundle is None or BUNDLE_PATH not in recorder.store.artifacts(recorder.run_id, str(Path(BUNDLE_PATH).parent)):
+        raise StoreError(
+            "the evidence could not be made, or did not reach MLflow",
+            where=f"run {recorder.run_id}",
+            fix="see the log of aims_mlflow for the reason; `aims sync` sends what is kept on this machine",
+        )
+    return bundle
 
 
 def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field, ValidationError
 
 from aims_mlflow.errors import VerificationError
-from aims_mlflow.evidence import CheckResult, Evidence, Word
+from aims_mlflow.evidence import CheckResult, Evidence, RunKind, Word
 from aims_mlflow.system import Attestation
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
@@ -18,8 +18,21 @@ BUNDLE_PATH = "aims/bundle.dsse.json"
 """Where the signed bundle stands among the artifacts of its run."""
 ASSESSMENT = "aims.assessment"
 """The tag by which a model version points to the run that assessed it; it proves nothing, the bundle there must."""
+RECORD_TAG = "aims.record"
+"""Marks the runs that hold a system's records, so that they are not counted as attempts."""
+KIND = "aims.kind"
+"""Tag on a run that made no model: ``assessment`` where it looked at one of before, ``monitoring`` where it looked at one in operation."""
+MONITORED = "aims.monitored"
+"""Tag on a monitoring run: the version that was looked at, or the logged model where no version was named."""
 CAPTURE = "capture"
 """The check name under which the bundle keeps what the recorder itself could not do."""
+MOST_EARLIER = 20
+"""How many earlier runs of its system a bundle names at most: each is named by many, so that one taken away leaves a gap."""
+
+
+def experiment_of(system_id: str) -> str:
+    """Return the name of the MLflow experiment that holds a system's records, monitoring runs and cases."""
+    return f"aims/{system_id}"
 
 
 class FileDigest(Word):
@@ -59,8 +72,16 @@ class RunSummary(Word):
     started: datetime
     finished: datetime
     outcome: str = Field(description="finished, or raised and the type of the exception")
-    kind: Literal["training", "assessment"] = Field(
-        default="training", description="training: the run made the model; assessment: it looked at one that was made before, or elsewhere"
+    kind: RunKind = Field(
+        default="training",
+        description="training: the run made the model; assessment: it looked at one that was made before, or elsewhere; monitoring: it "
+        "looked at production data of one in operation",
+    )
+    earlier: tuple[str, ...] = Field(
+        default=(),
+        max_length=MOST_EARLIER,
+        description="ids of the system's latest other runs that this one saw, newest first, deleted ones too; empty: none, or MLflow "
+        "did not answer",
     )
 
 

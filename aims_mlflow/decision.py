@@ -22,15 +22,22 @@ Files = Mapping[str, tuple[int, str]]
 
 BlockerCode = Literal[
     "no_policy",
+    "no_system",
     "no_answer",
     "no_version",
     "no_run",
     "no_bundle",
     "bad_bundle",
+    "missing_key",
+    "unknown_key",
+    "revoked_key",
+    "expired_key",
+    "wrong_role",
     "no_model_files",
     "other_system",
     "other_run",
     "other_model",
+    "not_training",
     "run_not_finished",
     "incomplete",
     "no_test_data",
@@ -38,6 +45,7 @@ BlockerCode = Literal[
     "clock",
     "no_controls",
     "model_changed",
+    "no_log",
 ]
 
 
@@ -95,6 +103,8 @@ class GateDecision(Word):
     def _yes_is_consistent(self) -> GateDecision:
         if self.allowed and (self.blockers or not self.lines or not self.decided):
             raise ValueError("a decision that allows has lines, no blocker, and was decided")
+        if self.allowed and any(line.state not in (*LETS_THROUGH, State.INCONCLUSIVE) for line in self.lines):
+            raise ValueError("a decision that allows has no line that stops")
         return self
 
     @property
@@ -172,8 +182,10 @@ class GateDecision(Word):
             raise VerificationError(f"the payload is not a Statement with the predicate type {DECISION_TYPE}", fix=fix)
         try:
             decision = cls.model_validate_json(canonical(statement.get("predicate")))
-        except (ValidationError, ValueError):
-            raise VerificationError(f"the decision does not have the shape of {DECISION_TYPE}", fix=fix) from None
+        except ValueError as error:  # pydantic's is one
+            own = [e["msg"] for e in error.errors() if e["type"] == "value_error"] if isinstance(error, ValidationError) else []
+            said = f"contradicts itself: {own[0].removeprefix('Value error, ')}" if own else f"does not have the shape of {DECISION_TYPE}"
+            raise VerificationError(f"the decision {said}", fix=fix) from None
         if decision.statement() != statement:
             raise VerificationError("the decision's subjects are not those it speaks of", fix=fix)
         return decision

@@ -4,10 +4,12 @@ The tree::
 
     AimsError
     ├── ConfigurationError          a file or an argument of the user's is wrong
-    │   ├── SystemFileError         the system file: all its mistakes at once
+    │   ├── SystemFileError         the system file, or the organisation's: all its mistakes at once
+    │   ├── NoSystemError           no system of the policy folder speaks for the model
     │   └── UnknownNameError        a name nobody knows; the nearest known one is in the fix
     ├── CannotMeasure               a check looked and could not see (becomes MISSING or ERROR evidence)
     ├── VerificationError           a signature, digest or manifest does not hold
+    │   └── MissingKeyError         the public key that a signature names is not at hand
     ├── StoreError                  MLflow did not answer, or answered with a refusal
     ├── SpoolError                  the local spool could not be written or read
     └── PromotionBlocked            the gate said no, or could not decide
@@ -37,19 +39,23 @@ class ConfigurationError(AimsError):
 
 
 class SystemFileError(ConfigurationError):
-    """The system file cannot be used; the message lists every mistake with line and column, ``mistakes`` holds them."""
+    """A system or organisation file cannot be used; the message lists every mistake with line and column, ``mistakes`` holds them."""
 
     mistakes: tuple[Any, ...] = ()
 
     @classmethod
-    def of(cls, mistakes: Iterable[object], where: str = "", *, more: bool = False) -> SystemFileError:
+    def of(cls, mistakes: Iterable[object], where: str = "", *, more: bool = False, kind: str = "system file") -> SystemFileError:
         """Build the error from mistakes (``strict_yaml.Mistake``), one line each; ``more``: there are others, not listed."""
         found = tuple(mistakes)
         many = f"{'more than ' if more else ''}{len(found)} mistakes" if len(found) != 1 else "a mistake"
         lines = [f"  {where + ':' if where else ''}{m}" for m in found] + (["  and others; mend these first"] if more else [])
-        error = cls(f"the system file has {many}:\n" + "\n".join(lines))
+        error = cls(f"the {kind} has {many}:\n" + "\n".join(lines))
         error.where, error.mistakes = where, found
         return error
+
+
+class NoSystemError(ConfigurationError):
+    """No system of the policy folder speaks for the registered model, so the gate has nothing to judge it by."""
 
 
 class UnknownNameError(ConfigurationError):
@@ -75,6 +81,10 @@ class CannotMeasure(AimsError):
 
 class VerificationError(AimsError):
     """A signature, a digest or a manifest does not hold."""
+
+
+class MissingKeyError(VerificationError):
+    """The public key that a signature names is not at hand, so that nobody can say whether it holds."""
 
 
 class StoreError(AimsError):

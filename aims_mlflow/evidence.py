@@ -24,6 +24,10 @@ class Word(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+RunKind = Literal["training", "assessment", "monitoring"]
+"""What a run is evidence of: a model that it made, one that was made before or elsewhere, or one in operation."""
+
+
 class State(StrEnum):
     """What a piece of evidence, or a control, says."""
 

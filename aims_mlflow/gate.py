@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from aims_mlflow.bundle import CAPTURE, Bundle, ModelSummary
+from aims_mlflow.bundle import CAPTURE, MOST_EARLIER, Bundle, ModelSummary
 from aims_mlflow.decision import Blocker, Files, GateDecision, VersionFacts, manifest_digest
 from aims_mlflow.evidence import LETS_THROUGH, State, collector
-from aims_mlflow.judging import gated_controls, judge
+from aims_mlflow.judging import gated_controls
 from aims_mlflow.judging.lines import ControlLine, control_lines
-from aims_mlflow.signing import Verified
+from aims_mlflow.judging.remembered import judged_lines
+from aims_mlflow.signing import Trust, Verified
 from aims_mlflow.system import System
 
 __all__ = ["NOT_ABOUT_THIS", "TRAIN_AGAIN", "Blocker", "Files", "GateDecision", "VersionFacts", "collector", "decide", "file_differences"]
@@ -21,9 +22,24 @@ CLOCK_SKEW = timedelta(minutes=5)
 NAMED_FILES = 5
 """How many differing files of a model a blocker names of each kind; the rest are counted."""
 
+NO_TRUST = Trust()
+"""No list of keys: ``gate.trusted_keys`` counts alone."""
+
 TRAIN_AGAIN = "run the training again under @aims.track and register its model"
 
-NOT_ABOUT_THIS = frozenset({"no_run", "no_bundle", "bad_bundle", "no_model_files", "other_system", "other_run", "other_model"})
+KEY_BLOCKERS = frozenset({"missing_key", "unknown_key", "revoked_key", "expired_key", "wrong_role"})
+"""Blockers under which nobody whose word counts has signed the evidence."""
+
+NOT_ABOUT_THIS = KEY_BLOCKERS | {
+    "no_run",
+    "no_bundle",
+    "bad_bundle",
+    "no_model_files",
+    "other_system",
+    "other_run",
+    "other_model",
+    "not_training",
+}
 """Blockers under which the evidence, whatever it says, says nothing about this version: every control reads MISSING."""
 
 
@@ -36,6 +52,7 @@ def decide(
     verification: Verified | Blocker,
     model_files: Files | Blocker,
     alias: str | None = None,
+    trust: Trust = NO_TRUST,
 ) -> GateDecision:
     """Decide whether a version may be promoted, by the gate's own policy and what its training run left.
 
@@ -49,8 +66,9 @@ def decide(
         verification: what verifying the bundle's signature gave, or why there is no bundle.
         model_files: the manifest of the version's files as they are now, or why it could not be made.
         alias: the alias that is wished for.
+        trust: which keys may sign evidence; without any key in it, ``gate.trusted_keys`` counts alone, and where that is empty any key.
     """
-    blockers = list(_blockers(system, bundle, facts, now, verification, model_files))
+    blockers = list(_blockers(system, bundle, facts, now, verification, model_files, trust))
     age = [b for b in blockers if b.code in ("stale", "clock")]
     unbelieved = next((b for b in blockers if b.code in NOT_ABOUT_THIS), None)
     gated = gated_controls(system)
@@ -59,15 +77,7 @@ def decide(
         why = unbelieved or Blocker(code="no_bundle", reason="the run left no evidence", fix=TRAIN_AGAIN)
         lines = [_restated(line, State.MISSING, why) for line in lines]
     else:
-        judged = judge(
-            system,
-            bundle.results,
-            run_id=bundle.run.run_id,
-            started=_aware(bundle.run.started),
-            now=now,
-            attested=bundle.attestations,
-        )
-        lines = _gated(control_lines(system, judged, bundle.results, today=now.date()), gated)
+        lines = _gated(judged_lines(system, bundle, now), gated)
         if age:
             lines = [_restated(line, State.STALE, age[0]) if line.state in (*LETS_THROUGH, State.INCONCLUSIVE) else line for line in lines]
     if not gated or {line.control for line in lines} != set(gated):
@@ -81,7 +91,7 @@ def decide(
         run_id=facts.run_id,
         lines=tuple(lines),
         blockers=tuple(blockers),
-        notes=tuple(_notes(system, bundle, alias, verification)),
+        notes=tuple(_notes(system, bundle, alias, verification, trust)),
         evidence_time=bundle.run.finished if bundle else None,
         key_ids=verification.key_ids if isinstance(verification, Verified) else (),
         policy_sha256=system.sha256,
@@ -93,12 +103,19 @@ def decide(
 
 
 def file_differences(model: ModelSummary, present: Files) -> str:
-    """Return which of the model's files were changed, added or taken away since it was evaluated, by name; "" if none."""
+    """Return which of the model's files were changed, renamed, added or taken away since it was evaluated, by name; "" if none."""
     evaluated = {path: (file.size, file.sha256) for path, file in model.files.items()}
+    added, missing = sorted(set(present) - set(evaluated)), sorted(set(evaluated) - set(present))
+    same: dict[tuple[int, str], list[str]] = {}
+    for path in added:
+        size, sha256 = present[path]
+        same.setdefault((size, sha256), []).append(path)
+    renamed = {old: same[evaluated[old]].pop(0) for old in missing if same.get(evaluated[old])}
     kinds = {
         "changed": sorted(p for p in evaluated if p in present and evaluated[p] != tuple(present[p])),
-        "added": sorted(set(present) - set(evaluated)),
-        "missing": sorted(set(evaluated) - set(present)),
+        "renamed": [f"{old} to {new}" for old, new in renamed.items()],
+        "added": sorted({*added} - {*renamed.values()}),
+        "missing": [path for path in missing if path not in renamed],
     }
     return "; ".join(
         f"{kind} {', '.join(paths[:NAMED_FILES])}" + (f" and {len(paths) - NAMED_FILES} more" if len(paths) > NAMED_FILES else "")
@@ -114,6 +131,7 @@ def _blockers(
     now: datetime,
     verification: Verified | Blocker,
     model_files: Files | Blocker,
+    trust: Trust,
 ) -> list[Blocker]:
     """Return what stops the version whatever its controls say, in the order in which to mend it."""
     found: list[Blocker] = []
@@ -129,14 +147,22 @@ def _blockers(
         return [*found, verification]
     if bundle is None:
         return [*found, Blocker(code="no_bundle", reason="the run left no evidence", fix=TRAIN_AGAIN)]
-    trusted = {t.strip().lower() for t in system.gate.trusted_keys}
-    if not verification.key_ids or (trusted and not trusted & set(verification.key_ids)):
-        reason = f"no key that the policy trusts has signed the evidence, but {', '.join(k[:16] for k in verification.key_ids) or 'none'}"
-        fix = "train with AIMS_SIGNING_KEY naming a trusted key, or add the full key id to gate.trusted_keys"
-        found.append(Blocker(code="bad_bundle", reason=reason, fix=fix))
+    found += _keys(system, bundle, now, verification, trust)
     found += _mismatches(system, bundle, facts, model_files)
     found += _shortcomings(bundle)
     return found + _dates(system, bundle, now)
+
+
+def _keys(system: System, bundle: Bundle, now: datetime, verification: Verified, trust: Trust) -> list[Blocker]:
+    """Return why the word of those who signed does not count: a key must be named by the system, where it names any, and by the list."""
+    trusted = {t.strip().lower() for t in system.gate.trusted_keys}
+    counted = tuple(key for key in verification.key_ids if not trusted or key in trusted)
+    if not counted:
+        reason = f"no key that the policy trusts has signed the evidence, but {', '.join(k[:16] for k in verification.key_ids) or 'none'}"
+        fix = "train with AIMS_SIGNING_KEY naming a trusted key, or add the full key id to gate.trusted_keys"
+        return [Blocker(code="bad_bundle", reason=reason, fix=fix)]
+    blocker = trust.blocker_of(counted, "evidence", now, dated=_aware(bundle.run.finished))
+    return [] if blocker is None else [blocker]
 
 
 def _mismatches(system: System, bundle: Bundle, facts: VersionFacts, model_files: Files | Blocker) -> list[Blocker]:
@@ -148,6 +174,9 @@ def _mismatches(system: System, bundle: Bundle, facts: VersionFacts, model_files
     if bundle.run.run_id != facts.run_id:
         reason = f"the evidence is of run {bundle.run.run_id}, the version of run {facts.run_id or 'none'}"
         found.append(Blocker(code="other_run", reason=reason, fix=TRAIN_AGAIN))
+    if bundle.run.kind == "monitoring":
+        reason = f"the evidence is of a monitoring run ({bundle.run.run_id}): it says how the model does in operation, not how it was made"
+        found.append(Blocker(code="not_training", reason=reason, fix=TRAIN_AGAIN))
     strangers = {e.run_id for e in bundle.evidence} - {bundle.run.run_id}
     if strangers:
         found.append(Blocker(code="other_run", reason=f"the evidence cites {len(strangers)} other run(s)", fix=TRAIN_AGAIN))
@@ -214,13 +243,16 @@ def _dates(system: System, bundle: Bundle, now: datetime) -> list[Blocker]:
     return []
 
 
-def _notes(system: System, bundle: Bundle | None, alias: str | None, verification: Verified | Blocker) -> list[str]:
+def _notes(system: System, bundle: Bundle | None, alias: str | None, verification: Verified | Blocker, trust: Trust) -> list[str]:
     """Return what a reader of the decision should know besides."""
     notes: list[str] = []
     if isinstance(verification, Verified):
         keys = ", ".join(verification.key_ids)
         kind = ", the development key of this machine" if verification.development else ""
-        if system.gate.trusted_keys:
+        if trust.keys:
+            named = [f"{key.name} ({', '.join(key.roles)})" for key in map(trust.key, verification.key_ids) if key is not None]
+            notes.append(f"signed by the key {keys}{kind}; in the list of keys it is {' and '.join(named) or 'not named'}")
+        elif system.gate.trusted_keys:
             notes.append(f"signed by the trusted key {keys}{kind}")
         else:
             notes.append(f"gate.trusted_keys is empty, so a signature by any key counts; this one is by {keys}{kind}")
@@ -228,6 +260,7 @@ def _notes(system: System, bundle: Bundle | None, alias: str | None, verificatio
         notes.append(f"{alias!r} is not among the aliases that gate.protects names; it was judged in the same way")
     if bundle is None:
         return notes
+    notes.append(_attempts(bundle))
     if bundle.run.kind == "assessment":
         notes.append(f"the evidence is of an assessment (run {bundle.run.run_id}): the model was made before it, or elsewhere")
     if bundle.policy_sha256 != system.sha256:
@@ -238,6 +271,15 @@ def _notes(system: System, bundle: Bundle | None, alias: str | None, verificatio
         claim = "said not to apply" if given.not_applicable else "attested"
         notes.append(f"{given.control}: {claim} in the run by {given.by} on {given.on.isoformat()}")
     return notes
+
+
+def _attempts(bundle: Bundle) -> str:
+    """Say how many runs of the system the run saw before it: attempts that count, whether or not anybody shows them."""
+    seen = len(bundle.run.earlier)
+    if not seen:
+        return "attempts: the run names no earlier run of the system"
+    many = f"at least {seen}" if seen >= MOST_EARLIER else str(seen)
+    return f"attempts: the run names {many} earlier run{'s' if seen > 1 else ''} of the system; `aims audit` looks for each"
 
 
 def _gated(lines: Sequence[ControlLine], gated: Sequence[str]) -> list[ControlLine]:

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from aims_mlflow.errors import CannotMeasure
-from aims_mlflow.evidence import Subject
+from aims_mlflow.evidence import RunKind, Subject
 from aims_mlflow.system import Requirement, Source, System
 
 if TYPE_CHECKING:
@@ -111,7 +111,8 @@ class Parent:
 class RunFacts:
     """What is known of the run around the model.
 
-    ``kind`` is ``training`` where the run made the model, ``assessment`` where it only looks at one that was made before, or elsewhere.
+    ``kind`` is ``training`` where the run made the model, ``assessment`` where it only looks at one that was made before, or elsewhere,
+    ``monitoring`` where it looks at production data of one in operation.
     """
 
     run_id: str
@@ -125,7 +126,7 @@ class RunFacts:
     parents: tuple[Parent, ...] = ()
     registered: str = ""
     preparation: tuple[PreparationStep, ...] = ()
-    kind: Literal["training", "assessment"] = "training"
+    kind: RunKind = "training"
     recorded_by: str = ""
     """In an assessment: the run that made the model, whose records the facts are taken from; "" where none is known."""
     recorded_data: Mapping[str, str] = field(default_factory=dict)
@@ -169,6 +170,8 @@ class Observation:
         """Return what to do so that the data in ``role`` are seen, in the way that this run is made."""
         if self.run.kind == "assessment":
             return f"give them, if they still exist: --data {role}=FILE"
+        if self.run.kind == "monitoring":
+            return f"give the {role} data: --reference FILE" if role == "reference" else f"a monitoring run takes no {role} data"
         return f'pass the frame as the argument that data.roles names for {role}, or call run.data(frame, role="{role}")'
 
     def dataset(self, role: str) -> Dataset:

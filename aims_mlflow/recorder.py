@@ -13,14 +13,15 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from aims_mlflow import registry, spool
 from aims_mlflow.bundle import BUNDLE_PATH, CAPTURE, Bundle, RunSummary
 from aims_mlflow.capture import environment, making, model_adapter, publication
+from aims_mlflow.capture.earlier import Earlier
 from aims_mlflow.capture.intake import Intake, Seen, problem_of
-from aims_mlflow.errors import AimsError, CannotMeasure, SpoolError
-from aims_mlflow.evidence import CheckResult
+from aims_mlflow.errors import AimsError, CannotMeasure, ConfigurationError, SpoolError
+from aims_mlflow.evidence import CheckResult, Evidence, RunKind, canonical
 from aims_mlflow.fingerprint import fingerprint
 from aims_mlflow.judging import judge
 from aims_mlflow.judging.lines import ControlLine, control_lines
@@ -56,7 +57,7 @@ class Recorder(Intake):
         register: name to register the model under; default: ``system.model`` of the system file.
         experiment: the experiment's name, and ``run_name`` the run's, for a run that has to be made later.
         ends_run: whether the run's end is ours to set.
-        kind: ``assessment`` where the run looks at a model that was made before, or elsewhere.
+        kind: ``assessment`` where the run looks at a model that was made before, or elsewhere, ``monitoring`` where at one in operation.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class Recorder(Intake):
         experiment: str = "",
         run_name: str = "",
         ends_run: bool = True,
-        kind: Literal["training", "assessment"] = "training",
+        kind: RunKind = "training",
     ) -> None:
         super().__init__(system)
         self.store = store or Store()
@@ -85,7 +86,7 @@ class Recorder(Intake):
         """What has been spent beside the user's function so far."""
         self._function, self._file, self._arguments = function, file, dict(arguments or {})
         self._experiment, self._run_name, self._ends_run = experiment, run_name, ends_run
-        self._kind: Literal["training", "assessment"] = kind
+        self._kind: RunKind = kind
         self._started = datetime.now(UTC)
         self._began = time.perf_counter()
 
@@ -120,13 +121,14 @@ class Recorder(Intake):
 
     def _finish(self, returned: Any, outcome: str, training_seconds: float, after: float) -> Bundle:
         view = self._run_view()
+        earlier = None if self.offline else Earlier(self.store, self.system.id, self.run_id)
         whole = outcome == FINISHED
         seen = self._observe(returned if whole else None, view, training_seconds, whole)
         results = self._measure(seen) if whole else ()
         files = self._card(seen) if whole else {}
         results = (*results, *self._problems)
         now = datetime.now(UTC)
-        evidence = judge(self.system, results, run_id=self.run_id, started=self._started, now=now, attested=tuple(self._attestations))
+        evidence = self._judge(results, now)
         complete = whole and not any(p.check == CAPTURE for p in self._problems)
         run = RunSummary(
             run_id=self.run_id,
@@ -135,9 +137,10 @@ class Recorder(Intake):
             finished=now,
             outcome=outcome,
             kind=self._kind,
+            earlier=earlier.ids() if earlier else (),
         )
-        bundle = publication.bundle(seen, run, results, evidence, attested=self._attestations, complete=complete)
-        lines = control_lines(self.system, evidence, results, today=now.date())
+        bundle = self._bundle(seen, run, results, evidence, complete=complete)
+        lines = self._lines(evidence, results, now)
         with self.guarded("draw the pictures"):
             files |= plots(results, self.system.requirements)
         version = self._publish(bundle, lines, files, seen, view, after)
@@ -147,8 +150,23 @@ class Recorder(Intake):
                 self.store.log(self.run_id, metrics={"aims.overhead_seconds": round(self.seconds, 3)})
         where = version.uri if version else f"run {self.run_id}"
         said = publication.counted(lines, gated_controls(self.system))
-        sys.stderr.write(f"aims: {self.system.id}, {where}: controls {said}; {self.seconds:.1f} s beyond training\n")
+        beyond = " beyond training" if self._kind == "training" else ""
+        sys.stderr.write(f"aims: {self.system.id}, {where}: controls {said}; {self.seconds:.1f} s{beyond}\n")
         return bundle
+
+    def _judge(self, results: Sequence[CheckResult], now: datetime) -> tuple[Evidence, ...]:
+        """Return the evidence that the results are."""
+        attested = tuple(self._attestations)
+        return judge(self.system, results, run_id=self.run_id, started=self._started, now=now, attested=attested)
+
+    def _bundle(
+        self, seen: Observation, run: RunSummary, results: Sequence[CheckResult], evidence: Sequence[Evidence], *, complete: bool
+    ) -> Bundle:
+        return publication.bundle(seen, run, results, evidence, attested=self._attestations, complete=complete)
+
+    def _lines(self, evidence: Sequence[Evidence], results: Sequence[CheckResult], now: datetime) -> tuple[ControlLine, ...]:
+        """Return the lines of the controls that the run can say something of."""
+        return control_lines(self.system, evidence, results, today=now.date())
 
     def _run_view(self) -> RunView | None:
         if self.offline:
@@ -262,10 +280,14 @@ class Recorder(Intake):
         """Sign, keep on disk, send."""
         gated = gated_controls(self.system)
         tags = publication.tags(self.system, lines, gated)
-        envelope = b""
+        envelope = unsigned = b""
         with self.guarded("sign the evidence"):
-            envelope = seal_bundle(bundle)
-        if not envelope:
+            try:
+                envelope = seal_bundle(bundle)
+            except ConfigurationError as error:  # the key is not at hand now: the evidence waits for it in the spool
+                log.warning("the evidence of run %s is not signed yet: %s", self.run_id, error)
+                unsigned = canonical(bundle.statement())
+        if not envelope and not unsigned:
             tags["aims.state"] = "error"
         facts = [("System", self.system.system.name or self.system.id), ("Run", self.run_id)]
         if envelope:
@@ -279,7 +301,7 @@ class Recorder(Intake):
             run_id="" if self.offline else self.run_id,
             local_id=self.run_id if self.offline else "",
             server=without_password(self.store.tracking_uri),
-            files={**files, **({BUNDLE_PATH: envelope} if envelope else {})},
+            files={**files, **({BUNDLE_PATH: envelope} if envelope else {}), **({spool.UNSIGNED: unsigned} if unsigned else {})},
             tags={**tags, publication.NOTE: publication.note(card, view.tags.get(publication.NOTE, "") if view else "")},
             metrics={
                 **publication.metrics(bundle.results, self.system.requirements),

@@ -16,6 +16,9 @@ LIMIT = 4_500
 OWN_PART = "<!-- aims -->"
 """Where our part of a description begins; what people wrote above it stays."""
 
+SUMMARY_END = " (aims)"
+"""How the line of ours ends that stands before that mark."""
+
 MARKS: dict[State, str] = {
     State.PASS: "✓",
     State.FAIL: "✗",
@@ -58,6 +61,8 @@ class Line(Protocol):
 
 def visible(text: str) -> str:
     """Return the text on one line, with control, direction-changing and zero-width characters spelled out."""
+    if text.isprintable():  # so are most; none of the characters below is
+        return text
     flat = re.sub(r"[\r\n\t]+", " ", text)
     return "".join(c if unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co") else f"\\u{ord(c):04x}" for c in flat)
 
@@ -105,12 +110,22 @@ def scorecard(lines: Iterable[Line], *, heading: str = "Evidence", facts: Iterab
     return shortened(text, limit)
 
 
-def with_own(written: str, card: str) -> str:
-    """Return the card below what a person wrote in a description, which stays; an earlier card is replaced."""
+def with_own(written: str, card: str, summary: str = "") -> str:
+    """Return the card below what a person wrote in a description, which stays; an earlier card is replaced.
+
+    Args:
+        written: the description as it is.
+        card: Markdown of ours.
+        summary: one line of ours for lists of MLflow's pages, which show the first words of a description as they are written.
+    """
     own = written.partition(OWN_PART)[0].rstrip()
+    before, _, last = own.rpartition("\n")
+    if last.endswith(SUMMARY_END):
+        own = before.rstrip()
+    head = f"{summary}{SUMMARY_END}\n{OWN_PART}" if summary else OWN_PART
     if not own or own.startswith(("### Evidence", "### Gate", "### Record")):  # a scorecard as it was first written
-        return f"{OWN_PART}\n{card}"
-    return f"{own}\n\n{OWN_PART}\n{card}"
+        return f"{head}\n{card}"
+    return f"{own}\n\n{head}\n{card}"
 
 
 def counts(lines: Sequence[Line]) -> str:

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from aims_mlflow.bundle import BUNDLE_PATH, Bundle
-from aims_mlflow.errors import AimsError, SpoolError, StoreError
+from aims_mlflow.errors import AimsError, ConfigurationError, SpoolError, StoreError
 from aims_mlflow.evidence import CheckResult, canonical
-from aims_mlflow.signing import home, open_bundle, seal_bundle, signing_key
+from aims_mlflow.signing import home, open_bundle, seal_bundle, sign, signing_key, strict_json
 from aims_mlflow.store import InputView, Store, VersionView
 from aims_mlflow.store.views import without_password
 
@@ -31,6 +31,9 @@ FORMAT = "aims-spool-v1"
 PARCEL = "parcel.json"
 ASSIGNED = "run_id"
 """The file in a parcel's folder that keeps the run which was made for it, so that a second try makes no second run."""
+
+UNSIGNED = "aims/bundle.unsigned.json"
+"""In a parcel, the statement of a bundle that waits for its signature. It is signed when it is sent, and never sent without."""
 
 OFFLINE_TAG = "aims.spool"
 """Tag on a run that was made when its evidence was sent, with the parcel's id."""
@@ -204,22 +207,32 @@ def send(entry: Entry | None, parcel: Parcel, store: Store) -> tuple[str, Versio
 
     Raises:
         StoreError: MLflow did not take all of it; the parcel stays.
+        SpoolError: the bundle could not be signed: all but the bundle has arrived, and the parcel stays.
     """
     store.require()
     if not parcel.run_id:
         run_id = _run_for(entry, parcel, store)
         parcel = replace(parcel, run_id=run_id, files=_rebound(parcel, run_id), status=parcel.status or "FINISHED")
     files = dict(parcel.files)
-    envelope = files.pop(BUNDLE_PATH, None)
+    envelope, unsigned, waits = files.pop(BUNDLE_PATH, None), files.pop(UNSIGNED, None), None
+    if unsigned is not None:
+        try:
+            envelope = sign(unsigned)
+        except ConfigurationError as error:
+            waits = error
     store.write_all(parcel.run_id, files)
     _attach(parcel, store)
     seal = {} if envelope is None else {"aims.bundle": hashlib.sha256(envelope).hexdigest()}
+    if waits is not None:
+        seal = {"aims.state": "error"}  # what stands in the tags otherwise is the state with the bundle
     store.log(parcel.run_id, metrics=parcel.metrics, tags={**parcel.tags, **seal})
     if envelope is not None:
         store.write(parcel.run_id, BUNDLE_PATH, envelope)
     version = _register(parcel, parcel.registration, store, seal) if parcel.registration else None
     if parcel.status and store.run(parcel.run_id).status in ("RUNNING", "SCHEDULED"):
         store.end_run(parcel.run_id, parcel.status)
+    if waits is not None:
+        raise SpoolError(f"the evidence could not be signed: {waits.what}", where=waits.where, fix=waits.fix) from waits
     if entry is not None:
         entry.remove()
     return parcel.run_id, version
@@ -271,6 +284,9 @@ def _rebound(parcel: Parcel, run_id: str) -> dict[str, bytes]:
     A bundle that names no run of the server could never be told from one that was copied from elsewhere.
     """
     files = dict(parcel.files)
+    if UNSIGNED in files and parcel.local_id:
+        waiting = Bundle.from_statement(strict_json(files[UNSIGNED], "parcel"))
+        files[UNSIGNED] = canonical(_with_run(waiting, parcel.local_id, run_id).statement())
     if BUNDLE_PATH not in files or not parcel.local_id:
         return files
     key = signing_key()

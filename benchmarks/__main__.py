@@ -10,8 +10,8 @@ from importlib import import_module
 import aims_mlflow  # noqa: F401 - switches the libraries' telemetry off before any of them is imported
 from benchmarks.comparing import Row, line, measure, table
 
-NAMES = ("fingerprint", "groups", "resampling", "quality", "robustness", "imports", "track")
-SIMULATED = ("coverage", "error_rates")
+NAMES = ("fingerprint", "groups", "resampling", "quality", "robustness", "imports", "track", "rollup")
+SIMULATED = ("coverage", "error_rates", "promotion")
 """Tables of their own, by simulation and not by the clock: they take minutes, so they are printed only where they are named."""
 
 

@@ -103,7 +103,7 @@ def rows(quick: bool = False) -> Iterator[Row]:
 def line(row: Row) -> str:
     """Return one line of the table."""
     start = (row.asked, str(row.groups or "-"), f"{row.n:,}", "-" if row.rate is None else f"{row.rate:g}")
-    points = (1 - row.holds.point_passed, row.bound.point_passed, row.not_held.point_passed)
+    points = (max(0.0, 1 - row.holds.point_passed), row.bound.point_passed, row.not_held.point_passed)
     worlds = (row.holds, row.bound, row.not_held)
     told = (cell for world, point in zip(worlds, points, strict=True) for cell in (world.words(), f"{100 * point:.1f}"))
     return "| " + " | ".join((*start, *told)) + " |"

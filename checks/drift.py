@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import JsonValue
 
+from aims_mlflow.describing import features
 from aims_mlflow.errors import CannotMeasure
 from aims_mlflow.evidence import CheckResult, Coverage, Measure, Problem
 from aims_mlflow.fingerprint import column_names
@@ -195,10 +196,14 @@ def _ready(seen: Observation, current: Dataset, reference: Dataset) -> _Pair:
     here, there = column_names(current.frame), column_names(reference.frame)
     frames = [_sampled(dataset.frame) for dataset in (reference, current)]
     pair.sizes = (len(frames[0]), len(frames[1]))
+    operated = "production" in (current.role, reference.role)
+    read = {*(features(seen) or (*here, *there)), *seen.system.data.sensitive_columns}
     for name in dict.fromkeys([*there, *here]):
         if name not in here or name not in there:
-            if name == seen.system.task.target and "production" in (current.role, reference.role):
+            if name == seen.system.task.target and operated:
                 pair.excluded[name] = "the target, which production data do not have yet"
+            elif operated and name not in read:
+                pair.excluded[name] = "in one frame only, and the model does not read it"
             else:
                 pair.unusable.append(name)
             continue

@@ -31,7 +31,7 @@ from aims_mlflow.measuring.groups.rates import (
     size_measures,
 )
 from aims_mlflow.measuring.groups.scores import SCORE_MEASURES, Scores
-from aims_mlflow.measuring.predicting import favourable_code, predictions, truth
+from aims_mlflow.measuring.predicting import favourable_code, predictions, said_on, truth
 from aims_mlflow.measuring.scores.calibration import LEANS_UPWARD
 from aims_mlflow.measuring.scores.scoring import CALIBRATION_ERROR
 from aims_mlflow.observation import Observation
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 NAME = "fairness"
+UNLABELLED = ("production",)
+"""Roles whose data may come without the target: then only what the predictions themselves show is measured."""
 CLASSES_AT_MOST = 50
 """Classes beyond which one-vs-rest measures are left out."""
 
@@ -66,9 +68,12 @@ NOT_MEASURED: dict[str, str] = {
 
 @dataclass(frozen=True)
 class Outcomes:
-    """Truth and prediction of one dataset as arrays (n,): class codes, or floats for a regression; scores where there are any."""
+    """Truth and prediction of one dataset as arrays (n,): class codes, or floats for a regression; scores where there are any.
 
-    y_true: np.ndarray
+    ``y_true`` is None where nobody knows the truth yet.
+    """
+
+    y_true: np.ndarray | None
     y_pred: np.ndarray
     classes: int = 0
     wanted: int | None = None
@@ -132,6 +137,8 @@ def _grouping(seen: Observation, role: str, column: str, parts: tuple[str, ...])
 
 
 def _outcomes(seen: Observation, role: str) -> Outcomes:
+    if role in UNLABELLED and role in seen.datasets and seen.system.task.target not in seen.datasets[role].frame.columns:
+        return _unlabelled(seen, role)
     made = predictions(seen, role)
     _, labels = truth(seen, role)
     if labels is None:
@@ -148,6 +155,15 @@ def _outcomes(seen: Observation, role: str) -> Outcomes:
     if made.score is not None and wanted is not None:
         scores = Scores(y_true == wanted, made.score[:, made.classes.index(labels.known[wanted])])
     return Outcomes(y_true, labels.codes(made.y_pred), len(labels.known), wanted, scores)
+
+
+def _unlabelled(seen: Observation, role: str) -> Outcomes:
+    """Return what was predicted on data without labels: enough for selection rates, and for nothing else."""
+    said, labels = said_on(seen, role)
+    if seen.system.task.favourable is None:
+        raise CannotMeasure("which outcome people want is not declared", state="missing", fix="declare task.favourable_label")
+    wanted = labels.code(seen.system.task.favourable)
+    return Outcomes(None, said, len(labels.known), wanted, None, {"labels": "none: only what the predictions themselves show is measured"})
 
 
 def _turned(score: np.ndarray) -> np.ndarray:
@@ -183,6 +199,11 @@ def _measured(seen: Observation, role: str, scope: dict[str, str], outcomes: Out
 
 def _measures(seen: Observation, outcomes: Outcomes, grouping: Grouping) -> list[Measure]:
     y_true, y_pred, names = outcomes.y_true, outcomes.y_pred, grouping.names
+    if y_true is None:
+        chosen = y_pred == outcomes.wanted
+        counts = count_table(grouping.codes, len(grouping), chosen, chosen)[:, 1, 1].tolist()
+        rates = [share("selection_rate", c, size, group=g) for g, size, c in zip(names, grouping.sizes, counts, strict=True)]
+        return [*_sizes(grouping), *rates, *disparity_measures(rates)]
     if seen.system.task.kind == "regression":
         measures = [*_sizes(grouping), *error_measures(grouping.codes, names, y_true, y_pred)]
         return [*measures, *worst_measures(measures)]
@@ -194,7 +215,7 @@ def _measures(seen: Observation, outcomes: Outcomes, grouping: Grouping) -> list
         measures = _sizes(grouping)
     if outcomes.classes > 2 or outcomes.wanted is None:
         measures = [m for m in measures if m.name not in ("accuracy_score", "zero_one_loss")]
-        measures += _of_classes(outcomes, grouping)
+        measures += _of_classes(outcomes, y_true, grouping)
     if outcomes.scores is not None:
         measures += outcomes.scores.measures(grouping.codes, names)
     return [*measures, *disparity_measures(measures), *worst_measures(measures)]
@@ -204,16 +225,16 @@ def _sizes(grouping: Grouping) -> list[Measure]:
     return [Measure.counted("group_size", size, n=size, group=g) for g, size in zip(grouping.names, grouping.sizes, strict=True)]
 
 
-def _of_classes(outcomes: Outcomes, grouping: Grouping) -> list[Measure]:
+def _of_classes(outcomes: Outcomes, y_true: np.ndarray, grouping: Grouping) -> list[Measure]:
     """Return what is measured over all classes: hits of each group, macro averages, and each class against the rest."""
-    hit = outcomes.y_true == outcomes.y_pred
+    hit = y_true == outcomes.y_pred
     right = count_table(grouping.codes, len(grouping), hit, hit)[:, 1, 1].tolist()
     each = list(zip(grouping.names, grouping.sizes, right, strict=True))
     made = [share("accuracy_score", count, size, group=g) for g, size, count in each]
     made += [share("zero_one_loss", size - count, size, group=g) for g, size, count in each]
     if outcomes.classes > CLASSES_AT_MOST:
         return made
-    table = class_table(grouping.codes, len(grouping), outcomes.y_true, outcomes.y_pred, outcomes.classes)
+    table = class_table(grouping.codes, len(grouping), y_true, outcomes.y_pred, outcomes.classes)
     return [*made, *macro_measures(table, grouping.names), *class_measures(table)]
 
 

@@ -213,11 +213,15 @@ def configured(system: str | os.PathLike[str] | System) -> System:
     """Return the system that a way in is given, by itself or by its file.
 
     Raises:
-        ConfigurationError: the system file cannot be used, or AIMS_SIGNING_KEY names no file.
+        ConfigurationError: the system file cannot be used, or AIMS_SIGNING_KEY names neither a file nor a kind of key service.
     """
+    from aims_mlflow.signing.signers import is_uri, signer_for
+
     declared = system if isinstance(system, System) else load_system(system)
     key = os.environ.get("AIMS_SIGNING_KEY")
-    if key and not Path(key).expanduser().is_file():
+    if key and is_uri(key):
+        signer_for(key, "AIMS_SIGNING_KEY")
+    elif key and not Path(key).expanduser().is_file():
         raise ConfigurationError(
             "AIMS_SIGNING_KEY names no file", where=key, fix="set it to your PEM key, or unset it to use a development key"
         )

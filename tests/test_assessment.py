@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 import aims_mlflow as aims
 from aims_mlflow import registry
-from aims_mlflow.assessment import KIND, Assessment, assess, read_table
-from aims_mlflow.bundle import ASSESSMENT, BUNDLE_PATH
+from aims_mlflow.assessment import Assessment, assess, read_table
+from aims_mlflow.bundle import ASSESSMENT, BUNDLE_PATH, KIND
 from aims_mlflow.errors import ConfigurationError, StoreError, UnknownNameError
 from aims_mlflow.evidence import State
 from aims_mlflow.pointing import evidence_run

@@ -300,6 +300,35 @@ def test_no_byte_that_waits_for_a_server_holds_a_value(mlflow_home: str, tmp_pat
     assert_nothing_in(home())
 
 
+def test_no_byte_of_a_look_at_production_holds_a_value(
+    mlflow_home: str, tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from aims_mlflow.operation import monitor
+    from aims_mlflow.operation.casebook import Casebook
+    from aims_mlflow.store import Store
+
+    looked = tmp_path / "looked"
+    looked.mkdir()
+    data, outside = planted(260, 2), tmp_path.parent / f"{tmp_path.name}-outside"
+    outside.mkdir()
+    lines = [{"time": datetime.now(UTC).isoformat(), "kind": value, "who": value} for value in PLANTED["name"]]
+    (outside / "events.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with caplog.at_level(logging.DEBUG, logger="aims_mlflow"):
+        trained()
+        with_labels = monitor("models:/canaries/1", data, system=system(), reference=planted(300, 0), events=outside / "events.jsonl")
+        without = monitor("models:/canaries/1", data.drop(columns="repaid").assign(amount=None), system=system(), key="mail")
+        kept = data.assign(said=data["repaid"])
+        given = monitor("models:/canaries/1", kept, system=system(), predictions="said")
+        cases = Casebook("canaries", Store()).cases("nonconformity")
+    assert {with_labels.exit_code, without.exit_code, given.exit_code} == {1}
+    assert len(cases) >= len(with_labels.breaches)
+    assert assert_nothing_in(tmp_path, home()) > 1_000_000
+    assert any(b"urn:aims-mlflow:nonconformity-event:v1" in content for _, content in written(tmp_path))
+    said = capfd.readouterr()
+    everything = [caplog.text, said.out, said.err, repr(with_labels), repr(without), repr(given), repr(cases)]
+    assert leaks("\n".join(everything).encode()) == {}
+
+
 # --- the contrast -------------------------------------------------------------------------------------------------------------
 
 

@@ -36,6 +36,7 @@ def test_the_tree_is_as_its_picture() -> None:
     }
     assert {c.__name__ for c in CLASSES if issubclass(c, ConfigurationError)} == {
         "ConfigurationError",
+        "NoSystemError",
         "SystemFileError",
         "UnknownNameError",
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+from aims_mlflow import describing
 from aims_mlflow.bundle import AskedFor, Bundle, DatasetSummary, FileDigest, ModelSummary, RunSummary
 from aims_mlflow.evidence import CheckResult, Evidence, State, collector, worst
 from aims_mlflow.judging.lines import ControlLine
@@ -98,7 +99,7 @@ def inputs(datasets: Mapping[str, Dataset]) -> tuple[InputView, ...]:
             name=role,
             role=role,
             sha256=seen.fingerprint.sha256,
-            source=(seen.source.uri if seen.source else "") or "in memory",
+            source=(describing.address(seen.source.uri) if seen.source else "") or "in memory",
             rows=seen.fingerprint.rows,
             columns=dict(seen.fingerprint.dtypes),
         )
@@ -149,5 +150,5 @@ def _dataset_summary(dataset: Dataset) -> DatasetSummary:
         rows=found.rows,
         columns=found.columns,
         dtypes=tuple(found.dtypes[c] for c in found.columns),
-        source=dataset.source.uri if dataset.source else "",
+        source=describing.address(dataset.source.uri) if dataset.source else "",
     )

@@ -24,11 +24,16 @@ COMMANDS: dict[str, str] = {
     "gate": "Say whether a model version may be promoted, one line a control.",
     "assess": "Make evidence for a model that was trained before, or elsewhere.",
     "promote": "Set an alias on a model version if the gate lets it through.",
+    "monitor": "Look at a model in operation, on a batch of production data.",
+    "nonconformity": "List breaches and what was done about them; act on them, close them.",
+    "incident": "Record incidents: what happened, how severe, who was told.",
     "summarise": "Roll a system's evidence up into its impact and risk records.",
+    "export": "Take a system's record out in a format that others read.",
     "lineage": "Show what a model comes from, and how each link holds.",
-    "verify": "Check the signature and the digests of a run's evidence.",
+    "audit": "Find what the gate's log does not prove, in the whole registry.",
+    "verify": "Check a run's evidence, or a signed file, without any server.",
     "sync": "Send to MLflow what the local spool still holds.",
-    "keys": "Make and list signing keys.",
+    "keys": "Make signing keys, and say whose signatures count.",
 }
 """Command: what it does, in one line. The module of ``x`` is ``aims_mlflow.cli.x``."""
 

@@ -8,21 +8,22 @@ from pathlib import Path
 
 from aims_mlflow.bundle import BUNDLE_PATH, Bundle
 from aims_mlflow.decision import Blocker, BlockerCode, Files, GateDecision, VersionFacts, undecided
-from aims_mlflow.errors import AimsError, ConfigurationError, StoreError, VerificationError
-from aims_mlflow.gate import TRAIN_AGAIN, decide
+from aims_mlflow.errors import AimsError, ConfigurationError, MissingKeyError, NoSystemError, StoreError, VerificationError
+from aims_mlflow.gate import NO_TRUST, TRAIN_AGAIN, decide
 from aims_mlflow.pointing import evidence_run
-from aims_mlflow.policy.choosing import SystemLike, policy_for
-from aims_mlflow.signing import Verified, open_bundle
+from aims_mlflow.policy.choosing import SystemLike, chosen_policy
+from aims_mlflow.signing import Trust, Verified, open_bundle
 from aims_mlflow.store import RunView, Store, VersionView
 from aims_mlflow.system import System
 
 
 @dataclass(frozen=True)
 class Examined:
-    """A decision and the version it is about, where one was found."""
+    """A decision, the version it is about, where one was found, and the keys that the gate's policy trusts."""
 
     decision: GateDecision
     version: VersionView | None = None
+    trust: Trust = NO_TRUST
 
 
 def check_promotion(
@@ -33,8 +34,8 @@ def check_promotion(
     Args:
         model_uri: ``models:/NAME/VERSION`` or ``models:/NAME@ALIAS``.
         alias: the alias it is to get.
-        system: the gate's own copy of the system file: a ``System`` or a path. Default: the file for this model in the
-            directory ``AIMS_POLICY_DIR``, else ``./aims.yaml``.
+        system: the gate's own copy of the system file: a path, or a ``System`` or ``Policy`` as it is. Default: the file for this
+            model in the directory ``AIMS_POLICY_DIR``, else ``./aims.yaml``. A file is merged with the organisation's.
         store: the MLflow to look at; default: MLflow's own settings.
 
     Returns:
@@ -60,7 +61,10 @@ def examine(model_uri: str, alias: str | None, system: SystemLike | None, store:
         run = _run(store, run_id)
         bundle, verification = _bundle(store, run)
         tagged = run.tags.get("aims.system", "") if run else ""  # finds a policy to print lines by; without a bundle nothing is let through
-        policy = policy_for(system, model_name=version.name, system_id=bundle.system_id if bundle else tagged)
+        chosen = chosen_policy(system, model_name=version.name, system_id=bundle.system_id if bundle else tagged)
+        policy = chosen.system
+        if isinstance(verification, Blocker) and verification.code == "missing_key" and run is not None:
+            bundle, verification = _bundle(store, run, chosen.trust)
         facts = VersionFacts(
             name=version.name,
             version=version.version,
@@ -69,12 +73,15 @@ def examine(model_uri: str, alias: str | None, system: SystemLike | None, store:
             run_status=run.status if run else None,
             run_deleted=run is not None and run.lifecycle != "active",
         )
-        decision = decide(policy, bundle, facts, now=now, alias=alias, verification=verification, model_files=_model_files(store, version))
+        files = _model_files(store, version)
+        decision = decide(policy, bundle, facts, now=now, alias=alias, verification=verification, model_files=files, trust=chosen.trust)
     except StoreError as error:
         return could_not("no_answer" if version else "no_version", error, "see that MLflow is up and that the model and its run are there")
+    except NoSystemError as error:
+        return could_not("no_system", error, "add a system file for this model to the policy folder")
     except ConfigurationError as error:
         return could_not("no_policy", error, "pass a system file that `aims validate` accepts")
-    return Examined(decision, version)
+    return Examined(decision, version, chosen.trust)
 
 
 def _run(store: Store, run_id: str) -> RunView | None:
@@ -89,14 +96,15 @@ def _run(store: Store, run_id: str) -> RunView | None:
         raise
 
 
-def _bundle(store: Store, run: RunView | None) -> tuple[Bundle | None, Verified | Blocker]:
+def _bundle(store: Store, run: RunView | None, trust: Trust = NO_TRUST) -> tuple[Bundle | None, Verified | Blocker]:
     """Return the run's evidence with the outcome of verifying it, or why there is none to believe."""
     if run is None or BUNDLE_PATH not in store.artifacts(run.run_id, str(Path(BUNDLE_PATH).parent)):
         return None, Blocker(code="no_bundle", reason="the run left no evidence", fix=TRAIN_AGAIN)
     try:
-        return open_bundle(store.read(run.run_id, BUNDLE_PATH))
+        return open_bundle(store.read(run.run_id, BUNDLE_PATH), keyring=trust.keyring())
     except VerificationError as error:
-        return None, Blocker(code="bad_bundle", reason=f"the evidence cannot be believed: {error.what}", fix=error.fix)
+        code: BlockerCode = "missing_key" if isinstance(error, MissingKeyError) else "bad_bundle"
+        return None, Blocker(code=code, reason=f"the evidence cannot be believed: {error.what}", fix=error.fix)
 
 
 def _model_files(store: Store, version: VersionView) -> Files | Blocker:

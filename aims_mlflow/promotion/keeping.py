@@ -1,4 +1,4 @@
-"""Keep the gate's decisions: signed among the artifacts of the run, and their index, for people, on the version. And read them again."""
+"""Keep the gate's decisions: in the log, signed among the artifacts of the run, and their index on the version. And read them again."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from datetime import UTC
 from aims_mlflow.decision import GateDecision
 from aims_mlflow.errors import AimsError, VerificationError
 from aims_mlflow.evidence import canonical, worst
+from aims_mlflow.ledger import Ledger
 from aims_mlflow.scorecard import scorecard, with_own
-from aims_mlflow.signing import Verified, sign, strict_json, verify
+from aims_mlflow.signing import Verified, gate_key, sign, strict_json, verify
 from aims_mlflow.store import Store, VersionView
 
 DECISIONS = "aims/decisions"
@@ -51,39 +52,60 @@ def open_decision(envelope: bytes) -> tuple[GateDecision, Verified]:
     return GateDecision.from_statement(strict_json(verified.payload, "payload")), verified
 
 
-def keep_denial(store: Store, version: VersionView, decision: GateDecision) -> None:
-    """Write down a denial as far as MLflow lets us: it stands whether or not it can be written."""
+def keep_denial(store: Store, version: VersionView | None, decision: GateDecision, *, undoes: str = "") -> None:
+    """Write down a denial as far as MLflow lets us: it stands whether or not it can be written.
+
+    Args:
+        store: the MLflow to write to.
+        version: the version it is about; None where there is none, so that only the log can keep it.
+        decision: the denial.
+        undoes: the log entry of the decision that it takes back, which makes it a rollback.
+    """
     try:
-        if decision.run_id and not any(b.code == "no_run" for b in decision.blockers):
+        if version is not None and decision.decided and _has_run(decision):
             keep(store, decision)
-        index(store, version, decision)
     except AimsError as error:
-        log.warning("the denial of %s could not be written to MLflow: %s", version.uri, error)
+        log.warning("the denial of %s could not be written to its run: %s", decision.model, error)
+    try:
+        Ledger(store).append("rollback" if undoes else "denial", decision, undoes=undoes)
+    except AimsError as error:
+        log.warning("the denial of %s could not be written to the log: %s", decision.model, error)
+    try:
+        if version is not None and decision.decided:
+            index(store, version, decision)
+    except AimsError as error:
+        log.warning("the denial of %s could not be written to its tags: %s", decision.model, error)
+
+
+def _has_run(decision: GateDecision) -> bool:
+    return bool(decision.run_id) and not any(b.code == "no_run" for b in decision.blockers)
 
 
 def keep(store: Store, decision: GateDecision) -> str:
-    """Sign the decision and write it to the run; returns the artifact's path."""
+    """Sign the decision with the gate's key and write it to the run; returns the artifact's path. Raises AimsError."""
     stamp = decision.time.astimezone(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
     model = decision.model.removeprefix("models:/").replace("/", "-")
     name = re.sub(r"[^A-Za-z0-9._-]", "_", f"{model}-{decision.alias or 'none'}-{stamp}")
     path = f"{DECISIONS}/{name}.dsse.json"
-    store.write(decision.run_id, path, sign(canonical(decision.statement())))
+    store.write(decision.run_id, path, sign(canonical(decision.statement()), key=gate_key()))
     return path
+
+
+def index_tags(decision: GateDecision) -> dict[str, str]:
+    """Return the tags in which a decision's evidence can be filtered: system, state, bundle and one per control."""
+    tags = {"aims.system": decision.system_id} if decision.system_id else {}
+    if decision.lines:
+        tags["aims.state"] = worst(tuple(line.state for line in decision.lines)).value
+    if decision.bundle_sha256:
+        tags["aims.bundle"] = decision.bundle_sha256
+    return tags | {f"aims.{line.control}": line.state.value for line in decision.lines}
 
 
 def index(store: Store, version: VersionView, decision: GateDecision) -> None:
     """Write the decision's index for people and filters: tags and a scorecard on the version."""
     when = decision.time.astimezone(UTC).isoformat(timespec="seconds")
-    tags = {"aims.decision": f"{decision.verdict} {decision.alias or ''} {when}".replace("  ", " ")}
-    if decision.system_id:
-        tags["aims.system"] = decision.system_id
-    if decision.lines:
-        tags["aims.state"] = worst(tuple(line.state for line in decision.lines)).value
-    if decision.bundle_sha256:
-        tags["aims.bundle"] = decision.bundle_sha256
-    tags |= {f"aims.{line.control}": line.state.value for line in decision.lines}
-    store.tag_version(version, tags)
+    said = f"{decision.verdict} {decision.alias or ''} {when}".replace("  ", " ")
     facts = [("Decision", f"{decision.verdict}{f' as {decision.alias}' if decision.alias else ''}, {when}"), ("Run", decision.run_id)]
     facts += [("Blocked", blocker.reason) for blocker in decision.blockers]
     card = scorecard(decision.lines, heading=f"Gate: {decision.model}", facts=facts)
-    store.describe_version(version, with_own(version.description, card))
+    store.index_version(version, {"aims.decision": said, **index_tags(decision)}, with_own(version.description, card))

@@ -1,4 +1,4 @@
-"""Move an alias (or a stage) under the gate: decide, keep the signed decision, move, look again, and put it back if anything changed."""
+"""Move an alias (or a stage) under the gate: decide, keep and log the decision, move, look again, and put it back if anything changed."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from datetime import UTC, datetime
 
 from aims_mlflow.bundle import BUNDLE_PATH
 from aims_mlflow.decision import Blocker, BlockerCode, GateDecision, manifest_digest
-from aims_mlflow.errors import PromotionBlocked, StoreError, VerificationError
+from aims_mlflow.errors import AimsError, ConfigurationError, PromotionBlocked, StoreError, VerificationError
+from aims_mlflow.ledger import Ledger
 from aims_mlflow.policy.choosing import SystemLike
 from aims_mlflow.promotion.examining import Examined, examine
 from aims_mlflow.promotion.keeping import index, keep, keep_denial
+from aims_mlflow.signing import Trust, gate_key
 from aims_mlflow.store import Store, VersionView
 
 log = logging.getLogger("aims_mlflow")
@@ -36,8 +38,8 @@ class Move:
 def promote(model_uri: str, alias: str, *, system: SystemLike | None = None, store: Store | None = None) -> GateDecision:
     """Point ``alias`` at the version if the gate allows it, and keep the signed decision in the version's run.
 
-    The decision is written before the alias is moved. Afterwards the model's files, the bundle and the version are read
-    once more: if anything has changed since the gate looked, the alias goes back to where it was.
+    The decision is written to the run and to the log before the alias is moved. Afterwards the model's files, the bundle and the
+    version are read once more: if anything has changed since the gate looked, the alias goes back to where it was.
 
     Args:
         model_uri: ``models:/NAME/VERSION`` or ``models:/NAME@ALIAS``.
@@ -46,8 +48,9 @@ def promote(model_uri: str, alias: str, *, system: SystemLike | None = None, sto
         store: as for ``check_promotion``.
 
     Raises:
-        PromotionBlocked: the gate said no or could not decide, or the model changed meanwhile; ``decision`` has the lines.
-        StoreError: the decision could not be written; the alias has not been moved.
+        PromotionBlocked: the gate said no or could not decide, its decision could not be logged, or the model changed meanwhile;
+            ``decision`` has the lines.
+        StoreError: MLflow did not say who holds the alias now; it has not been moved.
     """
     store = store or Store()
     examined = examine(model_uri, alias, system, store)
@@ -59,26 +62,45 @@ def move(examined: Examined, wish: Move, store: Store, *, actor: str) -> GateDec
     version = examined.version
     decision = examined.decision.model_copy(update={"actor": actor})
     if version is None or not decision.allowed:
-        if version is not None and decision.decided:
-            keep_denial(store, version, decision)
+        keep_denial(store, version, decision)
         raise _blocked(decision)
     before = wish.holder()
     decision = decision.model_copy(update={"replaced": before if before != version.version else None})
-    keep(store, decision)
+    barred = _barred(examined.trust, decision.time)
+    if barred is not None:
+        uncounted = _against(decision, barred.code, barred.reason, barred.fix)
+        keep_denial(store, version, uncounted)
+        raise _blocked(uncounted)
+    try:
+        keep(store, decision)
+        logged = Ledger(store).append("decision", decision)
+    except AimsError as error:
+        reason = f"the decision could not be signed and written to the run and the log: {error.what}"
+        unlogged = _against(decision, "no_log", reason, error.fix or "see that MLflow takes artifacts, then promote again")
+        keep_denial(store, version, unlogged)
+        raise _blocked(unlogged) from error
     try:
         wish.do()
     except StoreError as error:
         refused = _against(decision, "no_answer", error.what, "see whether MLflow allows this alias, then promote again")
-        keep_denial(store, version, refused)
+        keep_denial(store, version, refused, undoes=logged)
         raise _blocked(refused) from error
     changed = _changed_since(store, version, decision)
     if changed:
-        raise _blocked(_roll_back(store, version, decision, wish, before, changed))
+        raise _blocked(_roll_back(store, version, decision, wish, before, changed, logged))
     try:
         index(store, version, decision)
     except StoreError as error:  # the signed decision is the truth and it stands; the index is for people
         log.warning("the decision on %s stands, but its tags could not be written: %s", version.uri, error)
     return decision
+
+
+def _barred(trust: Trust, at: datetime) -> Blocker | None:
+    """Say why the gate's own signature would not count: an audit would then find the alias without a decision."""
+    try:
+        return trust.blocker_of((gate_key().id,), "decision", at) if trust.keys else None
+    except ConfigurationError:  # keeping the decision fails for the same reason, and says so
+        return None
 
 
 def _of_alias(store: Store, version: VersionView | None, alias: str) -> Move:
@@ -111,7 +133,9 @@ def _changed_since(store: Store, version: VersionView, decision: GateDecision) -
     return ""
 
 
-def _roll_back(store: Store, version: VersionView, decision: GateDecision, wish: Move, before: str | None, changed: str) -> GateDecision:
+def _roll_back(
+    store: Store, version: VersionView, decision: GateDecision, wish: Move, before: str | None, changed: str, logged: str
+) -> GateDecision:
     """Put the alias back where it was and keep a decision that says so."""
     alias, fix = str(decision.alias), "find out who changed it, then train and register again"
     try:
@@ -120,7 +144,7 @@ def _roll_back(store: Store, version: VersionView, decision: GateDecision, wish:
         changed = f"{changed}, and the alias could NOT be put back ({error.what})"
         fix = f"set the alias {alias} back to version {before} by hand" if before else f"delete the alias {alias} by hand"
     denied = _against(decision, "model_changed", changed, fix)
-    keep_denial(store, version, denied)
+    keep_denial(store, version, denied, undoes=logged)
     return denied
 
 

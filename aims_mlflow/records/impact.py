@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from aims_mlflow.evidence import CheckResult, Evidence
+from aims_mlflow.records.impacts import impacts_of
 from aims_mlflow.records.reading import Declared, Seen
-from aims_mlflow.records.risk_words import ConsequenceClass, RiskRecord
-from aims_mlflow.records.words import AnswerState, Impact, ImpactRecord, Question
+from aims_mlflow.records.risk_words import RiskRecord
+from aims_mlflow.records.words import AnswerState, ImpactRecord, Question
 from aims_mlflow.scorecard import counts_of, words
 from aims_mlflow.system import Party
-
-CLASSES: tuple[ConsequenceClass, ...] = ("C1", "C2", "C3", "C4", "C5")
 
 
 @dataclass(frozen=True)
@@ -131,6 +131,38 @@ def _consequences(said: Declared) -> str:
     )
 
 
+def _impacts(kind: Literal["benefit", "harm"], arises_from: tuple[str, ...] = ("use", "failure", "misuse")) -> Callable[[Declared], str]:
+    """Return what reads the declared impacts of a kind, in words."""
+
+    def read(said: Declared) -> str:
+        found = [i for i in said.system.impact.impacts if i.kind == kind and i.arises_from in arises_from]
+        return "; ".join(f"{i.party}: {i.description} (by {i.by})" for i in found)
+
+    return read
+
+
+def _harms(said: Declared) -> str:
+    return "; ".join(filter(None, (_consequences(said), _impacts("harm")(said))))
+
+
+def _undone(said: Declared) -> str:
+    """Return whether each harm can be undone, where that is said of every one."""
+    consequences, impacts = said.system.risk.consequences, [i for i in said.system.impact.impacts if i.kind == "harm"]
+    given = [(c.party, c.irremediability) for c in consequences] + [(i.party, i.irremediability) for i in impacts]
+    return "; ".join(f"{party}: {text}" for party, text in given) if given and all(text for _, text in given) else ""
+
+
+def _sure(said: Declared) -> str:
+    """Return how sure people are of each impact, where that is said of every one."""
+    given = [(c.party, c.confidence) for c in said.system.risk.consequences] + [(i.party, i.confidence) for i in said.system.impact.impacts]
+    return "; ".join(f"{party}: {sure}" for party, sure in given) if given and all(sure for _, sure in given) else ""
+
+
+def _again(said: Declared) -> str:
+    due = said.system.impact.review_due
+    return f"assessed again by {due}" if due else ""
+
+
 def _treatments(said: Declared) -> str:
     return "; ".join(
         f"{t.action} ({t.option.replace('_', ' ')}, {t.owner}, {t.status.replace('_', ' ')})" for t in said.system.risk.treatments
@@ -186,18 +218,24 @@ QUESTIONS: tuple[Asked, ...] = (
     ),
     Asked("interested_parties", "6.7", "Interested parties", "Who is affected, and how many?", _field(_parties)),
     Asked("vulnerable", "6.7", "Interested parties", "Are there people among them who need special care?", _field(_vulnerable)),
-    Asked("benefits", "6.8", "Benefits and harms", "What good does it do, and to whom?"),
-    Asked("harms", "6.8", "Benefits and harms", "What harm can it do, and to whom?", _field(_consequences)),
+    Asked("benefits", "6.8", "Benefits and harms", "What good does it do, and to whom?", _field(_impacts("benefit"))),
+    Asked("harms", "6.8", "Benefits and harms", "What harm can it do, and to whom?", _field(_harms)),
     Asked("disparity", "6.8", "Benefits and harms", "How do outcomes differ between groups of people?", _disparity),
     Asked("society", "6.8", "Benefits and harms", "What may it do to society and the environment?"),
-    Asked("failures", "6.8", "Benefits and harms", "How can it fail, and what follows for each party?"),
-    Asked("misuse", "6.8", "Benefits and harms", "How can it be misused?"),
-    Asked("irremediability", "6.8", "Benefits and harms", "Can the harm be undone?"),
-    Asked("confidence", "6.8", "Benefits and harms", "How sure are the assessors of these impacts?"),
+    Asked(
+        "failures",
+        "6.8",
+        "Benefits and harms",
+        "How can it fail, and what follows for each party?",
+        _field(_impacts("harm", ("failure",))),
+    ),
+    Asked("misuse", "6.8", "Benefits and harms", "How can it be misused?", _field(_impacts("harm", ("misuse",)))),
+    Asked("irremediability", "6.8", "Benefits and harms", "Can the harm be undone?", _field(_undone)),
+    Asked("confidence", "6.8", "Benefits and harms", "How sure are the assessors of these impacts?", _field(_sure)),
     Asked("measures", "6.9", "Measures", "What is done about the harms?", _field(_treatments)),
     Asked("oversight", "6.9", "Measures", "Who oversees it, and how can they step in?"),
     Asked("explanation", "6.9", "Measures", "What are affected people told, and how is an outcome explained to them?"),
-    Asked("timing", "5.4", "Process", "When is the assessment made, and when again?"),
+    Asked("timing", "5.4", "Process", "When is the assessment made, and when again?", _field(_again)),
     Asked("responsibilities", "5.6", "Process", "Who is responsible for the assessment?"),
     Asked("thresholds", "5.7", "Process", "Which thresholds and scales decide what is serious?", _field(_criteria)),
     Asked("sensitive_uses", "5.7", "Process", "Does the use count as sensitive or restricted?"),
@@ -217,7 +255,7 @@ def impact_record(said: Declared, seen: Seen | None, risks: tuple[RiskRecord, ..
     further = [Asked(key, "", "Further answers", key.replace("_", " ")) for key in given if key not in known]
     questions += [_question(asked, said, seen) for asked in further]
     order = (AnswerState.UNKNOWN, AnswerState.ANSWERED, AnswerState.NA)
-    impacts = _impacts(said, risks)
+    impacts = impacts_of(said, risks)
     assessor = given.get("assessor")
     return ImpactRecord(
         system=said.system.id,
@@ -225,6 +263,7 @@ def impact_record(said: Declared, seen: Seen | None, risks: tuple[RiskRecord, ..
         trigger=given["trigger"].text if "trigger" in given else "",
         assessor=assessor.text if assessor else "",
         assessed_on=assessor.on if assessor else None,
+        review_due=said.system.impact.review_due,
         questions=tuple(sorted(questions, key=lambda q: order.index(q.state))),
         impacts=tuple(sorted(impacts, key=lambda i: order.index(i.state))),
     )
@@ -257,91 +296,3 @@ def _question(asked: Asked, said: Declared, seen: Seen | None) -> Question:
         line = f"add under impact.answers:  {asked.key}: {{text: …, by: …, on: YYYY-MM-DD}}"
         told = {"fix": line if said.known else "pass the system file (--system FILE)"}
     return open_.model_copy(update=told)
-
-
-def _impacts(said: Declared, risks: tuple[RiskRecord, ...]) -> list[Impact]:
-    """Return one harm for each declared consequence, one unknown for each party without any, and the benefits as far as anyone said."""
-    system = said.system
-    parties = {p.name: p for p in system.system.affected_parties}
-    answers = system.impact.answers
-    irremediability = answers["irremediability"].text if "irremediability" in answers else ""
-    confidence = answers["confidence"].text if "confidence" in answers else ""
-    made: list[Impact] = []
-    for one in system.risk.consequences:
-        party = parties.get(one.party)
-        cited = tuple(dict.fromkeys(i for r in risks if one.objective in r.objective for i in r.evidence_ids))
-        own = [r.consequence for r in risks if one.objective in r.objective and r.consequence.party == one.party]
-        classes = [one.class_ - 1, *(CLASSES.index(c.class_) for c in own if c.class_ is not None)]
-        made.append(
-            _impact(
-                Impact(
-                    state=AnswerState.ANSWERED,
-                    party=one.party,
-                    is_vulnerable=party.vulnerable if party else None,
-                    harm_or_benefit="harm",
-                    dimension=one.dimension,
-                    description=one.rationale,
-                    scale=CLASSES[max(classes)],
-                    affected=party.size if party else None,
-                    affected_source=party.source if party else "",
-                    irremediability=irremediability,
-                    evidence_ids=tuple(dict.fromkeys((*said.citation, *cited))),
-                    answered_by=one.set_by,
-                    answered_on=one.set_on,
-                    confidence=confidence,
-                )
-            )
-        )
-    spoken_for = {c.party for c in system.risk.consequences}
-    for name, party in parties.items():
-        if name not in spoken_for:
-            made.append(
-                _impact(
-                    Impact(
-                        state=AnswerState.UNKNOWN,
-                        party=name,
-                        is_vulnerable=party.vulnerable,
-                        harm_or_benefit="harm",
-                        affected=party.size,
-                        affected_source=party.source,
-                        evidence_ids=said.citation,
-                    )
-                )
-            )
-    good = answers.get("benefits")
-    if good is not None and not good.not_applicable:
-        made.append(
-            _impact(
-                Impact(
-                    state=AnswerState.ANSWERED,
-                    party="",
-                    harm_or_benefit="benefit",
-                    description=good.text,
-                    evidence_ids=said.citation,
-                    answered_by=good.by,
-                    answered_on=good.on,
-                )
-            )
-        )
-    return made
-
-
-def _impact(impact: Impact) -> Impact:
-    """Name the fields that nobody has answered."""
-    empty = [
-        name
-        for name, value in (
-            ("party", impact.party),
-            ("vulnerability", impact.is_vulnerable),
-            ("dimension", impact.dimension),
-            ("description", impact.description),
-            ("scale", impact.scale),
-            ("number affected", impact.affected),
-            ("source of that number", impact.affected_source),
-            ("irremediability", impact.irremediability),
-            ("who answers", impact.answered_by),
-            ("confidence", impact.confidence),
-        )
-        if value is None or value == ""
-    ]
-    return impact.model_copy(update={"unknown": tuple(empty)})

@@ -8,13 +8,14 @@ from aims_mlflow.pictures import Figure
 from aims_mlflow.pictures.drawing import svg
 from aims_mlflow.pictures.marks import Scale, ends_of, numbers_of, strip
 from aims_mlflow.pictures.words import Limit, Row, in_numbers, number
+from aims_mlflow.records.plan_words import Point
 from aims_mlflow.records.words import MeasureShown
 
 WIDTH, HEIGHT = 320, 40
 _LEFT, _RIGHT, _MIDDLE = 8, 312, 16
 _TICK_ROOM = 34
 
-__all__ = ["figure_svg", "in_figures", "interval_svg", "number"]
+__all__ = ["figure_svg", "in_figures", "interval_svg", "number", "point_numbers"]
 
 
 def interval_svg(shown: MeasureShown) -> Markup:
@@ -34,6 +35,11 @@ def interval_svg(shown: MeasureShown) -> Markup:
 def in_figures(shown: MeasureShown) -> str:
     """Return the measure in numbers: value, interval, n."""
     return "not known" if shown.value is None else in_numbers(_row(shown))
+
+
+def point_numbers(point: Point) -> str:
+    """Return a value of a series in numbers: value, interval, n."""
+    return "not known" if point.value is None else in_numbers(Row(label="", value=point.value, low=point.low, high=point.high, n=point.n))
 
 
 def figure_svg(figure: Figure) -> Markup:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aims_mlflow.bundle import BUNDLE_PATH, Bundle
 from aims_mlflow.decision import Blocker, Files, GateDecision, VersionFacts
@@ -15,16 +17,16 @@ from aims_mlflow.evidence import LETS_THROUGH, CheckResult, Evidence, State, dig
 from aims_mlflow.gate import NOT_ABOUT_THIS, decide
 from aims_mlflow.judging import judge
 from aims_mlflow.judging.lines import ControlLine, control_lines
-from aims_mlflow.pointing import evidence_run
-from aims_mlflow.policy.choosing import POLICY_FILE
-from aims_mlflow.promotion import Recorded, recorded_decisions
-from aims_mlflow.records.words import RunCounts
-from aims_mlflow.signing import Verified, open_bundle
+from aims_mlflow.policy.choosing import POLICY_FILE, chosen_policy, policy_at
+from aims_mlflow.promotion import DECISIONS, Recorded, recorded_decisions
+from aims_mlflow.records.words import WARNING_DAYS, RunCounts
+from aims_mlflow.signing import Trust, Verified, open_bundle
 from aims_mlflow.store import RunView, Store, VersionView
 from aims_mlflow.system import Data, Identity, System, Task
 
-RECORD_TAG = "aims.record"
-"""Marks the runs that hold records, so that they are not counted as attempts."""
+if TYPE_CHECKING:
+    from aims_mlflow.records.operating import Operation
+    from aims_mlflow.records.parts import Part
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Declared:
     system: System
     known: bool
     where: str
+    trust: Trust = field(default_factory=Trust)
 
     @property
     def citation(self) -> tuple[str, ...]:
@@ -71,10 +74,15 @@ class Seen:
         """The id by which records cite the bundle; None where none verified."""
         return f"b-{self.verification.sha256[:16]}" if isinstance(self.verification, Verified) else None
 
-    @property
+    @cached_property
     def results(self) -> dict[str, CheckResult]:
-        """The check results of the bundle by id."""
+        """The check results of the bundle by id. Kept: an id is a digest of the whole result, and everything here asks for it."""
         return {r.id: r for r in self.bundle.results} if self.bundle else {}
+
+    @property
+    def let_through(self) -> bool:
+        """Whether its evidence, judged by the system file at hand, would be let through, or the gate has let it through."""
+        return self.gate.allowed or any(r.decision is not None and r.decision.allowed for r in self.decisions)
 
     def of_check(self, *checks: str) -> tuple[Evidence, ...]:
         """Return the evidence of these checks."""
@@ -83,13 +91,20 @@ class Seen:
 
 @dataclass(frozen=True)
 class Read:
-    """What was read for a record: the system file, the versions (newest first), the one that counts, and the runs."""
+    """What was read for a record: the system file, the versions (newest first), the one that counts, and the runs.
+
+    ``versions`` are those that were read now. ``parts`` are what the record takes of all versions, newest first, and of runs from
+    which none was registered, whether read now or remembered; without them they are made of ``versions`` alone.
+    """
 
     said: Declared
     versions: tuple[Seen, ...]
     counted: Seen | None
     runs: RunCounts
     now: datetime
+    parts: tuple[Part, ...] = ()
+    warning_days: int = WARNING_DAYS
+    operation: Operation | None = field(default=None, compare=False)
 
 
 def declared(system: System | str | os.PathLike[str]) -> Declared:
@@ -104,21 +119,29 @@ def declared(system: System | str | os.PathLike[str]) -> Declared:
     from aims_mlflow.system_file import load_system
 
     if isinstance(system, System):
-        return Declared(system, True, "given as an object")
+        return Declared(system, True, "given as an object", chosen_policy(system, model_name=system.system.model).trust)
     name = os.fspath(system)
     if Path(name).is_file() or Path(name).suffix in (".yaml", ".yml"):
-        return Declared(load_system(Path(name)), True, Path(name).name)
+        return _of_policy(Path(name))
     folder = os.environ.get("AIMS_POLICY_DIR")
     candidates = ([Path(folder, f"{name}.yaml")] if folder else []) + [Path(POLICY_FILE)]
     for path in candidates:
         if path.is_file() and (path.name != POLICY_FILE or path.parent != Path() or load_system(path).id == name):
-            found = load_system(path)
-            if found.id != name:
+            found = _of_policy(path)
+            if found.system.id != name:
                 raise ConfigurationError(
-                    f"the file declares the system {found.id!r}, not {name!r}", where=str(path), fix=f"call it {found.id}.yaml"
+                    f"the file declares the system {found.system.id!r}, not {name!r}",
+                    where=str(path),
+                    fix=f"call it {found.system.id}.yaml",
                 )
-            return Declared(found, True, path.name)
+            return found
     return Declared(_bare(name), False, "no system file was found")
+
+
+def _of_policy(path: Path) -> Declared:
+    """Return the system file as the gate reads it: with what its organisation asks merged in, and whose keys count."""
+    policy = policy_at(path)
+    return Declared(policy.system, True, path.name, policy.trust)
 
 
 def _bare(system_id: str) -> System:
@@ -132,33 +155,6 @@ def _bare(system_id: str) -> System:
         ) from None
 
 
-def read_versions(store: Store, said: Declared, runs: Sequence[RunView], now: datetime) -> tuple[Seen, ...]:
-    """Return every version of the system, newest first; where none is registered, its newest finished run with evidence."""
-    system = said.system
-    views = {v.uri: v for v in store.system_versions(system.id)}
-    if system.system.model:
-        views |= {v.uri: v for v in store.versions(system.system.model)}
-    by_id = {run.run_id: run for run in runs}
-    newest = sorted(views.values(), key=lambda v: (v.created, v.name, int(v.version)), reverse=True)
-    chosen = counted(newest, system.gate.protects)
-    if newest:
-        found = []
-        for view in newest:
-            facts = _facts(view, evidence_run(store, view))
-            run = by_id.get(facts.run_id) or _run(store, facts.run_id)
-            found.append(_seen(store, said, facts, view, run, now, hash_files=view is chosen))
-        return tuple(found)
-    for run in sorted(runs, key=lambda r: r.started, reverse=True):
-        if (
-            run.status == "FINISHED"
-            and run.lifecycle == "active"
-            and BUNDLE_PATH in store.artifacts(run.run_id, str(Path(BUNDLE_PATH).parent))
-        ):
-            facts = VersionFacts(name="run", version=run.run_id, run_id=run.run_id, run_status=run.status)
-            return (_seen(store, said, facts, None, run, now, hash_files=False),)
-    return ()
-
-
 def counted(newest_first: Sequence[VersionView], protects: Iterable[str]) -> VersionView | None:
     """Return the version a record is about: the newest that holds the first protected alias or stage that is held, else the newest."""
     for alias in protects:
@@ -168,63 +164,34 @@ def counted(newest_first: Sequence[VersionView], protects: Iterable[str]) -> Ver
     return newest_first[0] if newest_first else None
 
 
-def count_runs(runs: Sequence[RunView], versions: Sequence[Seen]) -> RunCounts:
-    """Count a system's runs, and how many it took until one was let through.
-
-    A run that made a version was let through if its evidence, judged by the system file at hand, says so, or the gate did;
-    of the others the index tag is read, for counting only: nothing is decided by it.
-    """
-    judged = {v.run_id: v.gate.allowed or any(r.decision is not None and r.decision.allowed for r in v.decisions) for v in versions}
-    ordered = sorted(runs, key=lambda r: (r.started, r.run_id))
-    let_through = {state.value for state in LETS_THROUGH}
-    passes = [judged.get(r.run_id, r.tags.get("aims.state") in let_through) for r in ordered]
-    first = passes.index(True) + 1 if True in passes else None
-    finished = sum(r.status == "FINISHED" for r in runs)
-    running = sum(r.status in ("RUNNING", "SCHEDULED") for r in runs)
-    deleted = sum(r.lifecycle != "active" for r in runs)
-    failed = len(runs) - finished - running
-    many = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
-    gone = f", {deleted} of all deleted since" if deleted else ""
-    passed = f"attempt {first} was the first to be let through" if first else "none has been let through yet"
-    return RunCounts(
-        runs=len(runs),
-        finished=finished,
-        failed=failed,
-        running=running,
-        deleted=deleted,
-        attempts_until_pass=first,
-        sentence=f"{many}: {finished} finished, {failed} failed or killed, {running} not ended{gone}; {passed}.",
-    )
-
-
-def _facts(view: VersionView, run_id: str) -> VersionFacts:
-    return VersionFacts(name=view.name, version=view.version, source=view.source, run_id=run_id)
-
-
-def _run(store: Store, run_id: str) -> RunView | None:
-    try:
-        return store.run(run_id) if run_id else None
-    except StoreError:
-        return None
-
-
-def _seen(
+def see(
     store: Store, said: Declared, facts: VersionFacts, view: VersionView | None, run: RunView | None, now: datetime, *, hash_files: bool
 ) -> Seen:
-    """Read one version, verify what it has, and judge it again by the system at hand."""
+    """Read one version, or one run, verify what it has, and judge it again by the system at hand.
+
+    Args:
+        store: the MLflow that holds it.
+        said: the system file, and whose keys count.
+        facts: which version it is, and the run whose evidence counts for it.
+        view: the version; None for a run from which none was registered.
+        run: that run; None where it cannot be found.
+        now: the time of the record.
+        hash_files: whether the model's files are hashed again.
+    """
     system = said.system
     facts = facts.model_copy(
         update={"run_status": run.status if run else None, "run_deleted": run is not None and run.lifecycle != "active"}
     )
-    opened, verification = _bundle(store, facts.run_id, system.gate.trusted_keys) if run else (None, _nothing("the run cannot be found"))
+    there = _listed(store, facts.run_id) if run else _nothing("the run cannot be found")
+    opened, verification = (None, there) if isinstance(there, Blocker) else _bundle(store, facts.run_id, said, there)
     files = _files(store, view) if hash_files and view else _evaluated(opened)
-    gate = decide(system, opened, facts, now=now, verification=verification, model_files=files)
+    gate = decide(system, opened, facts, now=now, verification=verification, model_files=files, trust=said.trust)
     broken = next(
         (b for b in gate.blockers if b.code in NOT_ABOUT_THIS and (view is not None or b.code not in ("other_model", "no_model_files"))),
         None,
     )
     bundle = opened if broken is None else None
-    decisions = _decisions(store, facts.run_id) if run else ()
+    decisions = _decisions(store, facts.run_id) if not isinstance(there, Blocker) and DECISIONS in there else ()
     judged = _judged(said, bundle, facts.run_id, now) + _promotions(decisions, gate, said)
     lines = control_lines(system, judged, bundle.results if bundle else (), today=now.date())
     if broken is not None:
@@ -305,11 +272,19 @@ def _aged(line: ControlLine, why: Blocker) -> ControlLine:
     return line.model_copy(update={"state": State.STALE, "reason": why.reason, "fix": why.fix})
 
 
-def _bundle(store: Store, run_id: str, trusted: Iterable[str]) -> tuple[Bundle | None, Verified | Blocker]:
+def _listed(store: Store, run_id: str) -> Mapping[str, bool] | Blocker:
+    """Return what the run left in our folder, by one call: path -> whether it is a folder."""
     try:
-        if BUNDLE_PATH not in store.artifacts(run_id, str(Path(BUNDLE_PATH).parent)):
-            return None, _nothing("the run left no evidence")
-        return open_bundle(store.read(run_id, BUNDLE_PATH), trusted=trusted)
+        return store.listed(run_id, str(Path(BUNDLE_PATH).parent))
+    except StoreError as error:
+        return Blocker(code="no_bundle", reason=f"the evidence could not be read: {error.what}", fix=error.fix)
+
+
+def _bundle(store: Store, run_id: str, said: Declared, there: Mapping[str, bool]) -> tuple[Bundle | None, Verified | Blocker]:
+    if BUNDLE_PATH not in there:
+        return None, _nothing("the run left no evidence")
+    try:
+        return open_bundle(store.read(run_id, BUNDLE_PATH), trusted=said.system.gate.trusted_keys, keyring=said.trust.keyring())
     except VerificationError as error:
         return None, Blocker(code="bad_bundle", reason=f"the evidence cannot be believed: {error.what}", fix=error.fix)
     except StoreError as error:

@@ -6,14 +6,13 @@ maximum. A residual risk comes only from evidence collected after the treatment 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 from aims_mlflow.evidence import Evidence, State, digest
-from aims_mlflow.judging.bounds import IMPLICIT_METRIC
-from aims_mlflow.judging.persons import Asked, waiver_of
+from aims_mlflow.records.accepting import RISING, acceptance_of
 from aims_mlflow.records.consequence import CLASSES, consequence_of, excess_decisions, highest_class, what_to_declare
-from aims_mlflow.records.hazards import Hazard, Hazards, find_hazards, questions
+from aims_mlflow.records.hazards import Hazard, Hazards, find_hazards
 from aims_mlflow.records.likelihood import likelihood_class
 from aims_mlflow.records.reading import Declared, Seen
 from aims_mlflow.records.risk_words import (
@@ -32,6 +31,8 @@ from aims_mlflow.records.risk_words import (
 )
 from aims_mlflow.system import Treatment
 
+__all__ = ["DEFAULT_MATRIX", "RISING", "highest", "level_of", "matrix_of", "risk_register", "steps_of"]
+
 Matrix = dict[LikelihoodClass, tuple[Level, ...]]
 
 _L, _M, _H, _V = Level.LOW, Level.MODERATE, Level.HIGH, Level.VERY_HIGH
@@ -44,12 +45,6 @@ DEFAULT_MATRIX: Matrix = {
     "L5": (_M, _M, _H, _V, _V),
 }
 """The level for each likelihood (rows) and consequence C1 to C5 (columns): a lookup table, never a product."""
-
-RISING: tuple[Level, ...] = tuple(Level)
-"""The levels, rising; what is undetermined stands above very high."""
-
-LOOKED_BACK = 20
-"""Earlier versions whose levels an entry's history shows."""
 
 
 def level_of(matrix: Matrix, likelihood: LikelihoodClass | None, consequence: ConsequenceClass | None) -> Level:
@@ -70,17 +65,19 @@ def matrix_of(said: Declared) -> Matrix:
     return DEFAULT_MATRIX if own is None else {row: tuple(Level(one) for one in levels) for row, levels in own.items()}
 
 
-def risk_register(said: Declared, seen: Seen | None, earlier: Sequence[Seen], now: datetime) -> RiskRegister:
+def risk_register(
+    said: Declared, seen: Seen | None, past: Sequence[Mapping[str, Step]], now: datetime, hazards: Hazards | None = None
+) -> RiskRegister:
     """Return the register as the evidence of one version shows it, highest level first.
 
     Args:
         said: the system file.
         seen: the version the record is about; None where there is none.
-        earlier: older versions, newest first, for the history of each entry.
+        past: what the entries read on other versions (``steps_of``), newest first, for the history of each entry.
         now: the time of the record.
+        hazards: what ``find_hazards`` gives for that version, where it is at hand.
     """
-    hazards = find_hazards(said, seen, now.date())
-    past = [(one, find_hazards(said, one, now.date())) for one in earlier[:LOOKED_BACK] if one.bundle is not None]
+    hazards = find_hazards(said, seen, now.date()) if hazards is None else hazards
     entries = [_entry(said, seen, hazard, past, now) for hazard in hazards.found]
     entries.sort(key=lambda e: (-RISING.index(e.level), -(e.likelihood.p if e.likelihood.p is not None else 2), e.risk_id))
     adoption = said.system.risk.criteria
@@ -103,13 +100,14 @@ def _criteria(said: Declared) -> str:
     return f"{table}, adopted by {adoption.adopted_by} on {adoption.adopted_on}" if adoption else f"{table}, adopted by nobody"
 
 
-def _entry(said: Declared, seen: Seen | None, hazard: Hazard, past: Sequence[tuple[Seen, Hazards]], now: datetime) -> RiskRecord:
+def _entry(said: Declared, seen: Seen | None, hazard: Hazard, past: Sequence[Mapping[str, Step]], now: datetime) -> RiskRecord:
     matrix = matrix_of(said)
     consequence, unseen = _consequence(said, hazard)
     level = level_of(matrix, hazard.likelihood.class_, consequence.class_)
     spread = _level_range(matrix, hazard.likelihood, consequence, highest_class(said, consequence, unseen))
     treatments = tuple(t for t in said.system.risk.treatments if t.objective in hazard.objectives)
-    acceptance = _acceptance(said, seen, hazard, now.date())
+    id_ = _risk_id(said, hazard)
+    acceptance = acceptance_of(said, seen, hazard, id_, level, now.date())
     state, why = _state(said, seen, hazard, level)
     residual, residual_reason = _residual(seen, hazard, consequence, level, spread, treatments)
     cited = tuple(
@@ -124,7 +122,7 @@ def _entry(said: Declared, seen: Seen | None, hazard: Hazard, past: Sequence[tup
         )
     )
     return RiskRecord(
-        risk_id=_risk_id(said, hazard),
+        risk_id=id_,
         system_id=said.system.id,
         model_version=seen.uri if seen else "",
         risk_source=hazard.sources,
@@ -142,14 +140,14 @@ def _entry(said: Declared, seen: Seen | None, hazard: Hazard, past: Sequence[tup
         state_reason=why,
         fix=_fix(said, hazard, consequence),
         criteria_ref=_criteria(said),
-        owner=said.system.system.owner.name if said.system.system.owner else "",
+        owner=_owner(said, hazard),
         treatment=", ".join(dict.fromkeys(t.option.replace("_", " ") for t in treatments)),
         treatment_actions=tuple(_action(t, now.date()) for t in treatments),
         residual=residual,
         residual_reason=residual_reason,
         acceptance=acceptance,
         review_due=_review_due(said, seen, treatments, acceptance),
-        history=_history(said, hazard, past, matrix),
+        history=tuple(steps[id_] for steps in past if id_ in steps),
         indicators=hazard.indicators,
         evidence_ids=cited,
     )
@@ -265,27 +263,10 @@ def _residual(
     )
 
 
-def _acceptance(said: Declared, seen: Seen | None, hazard: Hazard, today: date) -> Acceptance | None:
-    """Return the unexpired waiver that lets this hazard's evidence through under some control; the first to end, of several."""
-    if seen is None:
-        return None
-    own = {e.id: e for e in hazard.evidence}
-    asked = questions(said, seen)
-    found = []
-    for line in seen.lines:
-        for id_ in line.waived:
-            if id_ in own:
-                requirement = asked.get(own[id_].requirement)
-                metric = (requirement.metric or IMPLICIT_METRIC) if requirement else ""
-                column = requirement.column if requirement else ""
-                found.append(waiver_of(said.system, line.control, Asked(own[id_].check, metric, column, own[id_].requirement), today))
-    waiver = min((w for w in found if w is not None), key=lambda w: w.expires, default=None)
-    return Acceptance(by=waiver.approved_by, at=waiver.on, rationale=waiver.reason, expires=waiver.expires) if waiver else None
-
-
 def _review_due(said: Declared, seen: Seen | None, treatments: Sequence[Treatment], acceptance: Acceptance | None) -> date | None:
-    """Return the first day on which something about the entry ends: the evidence, a treatment's term, the acceptance."""
+    """Return the first day on which something about the entry ends: the evidence, a treatment's term, the acceptance, the assessment."""
     days = [t.due for t in treatments if t.due is not None and t.status != "done"]
+    days += [said.system.risk.review_due] if said.system.risk.review_due is not None else []
     if seen is not None and seen.bundle is not None:
         days.append(_utc(seen.bundle.run.finished).date() + timedelta(days=said.system.gate.max_age_days))
     if acceptance is not None:
@@ -293,26 +274,32 @@ def _review_due(said: Declared, seen: Seen | None, treatments: Sequence[Treatmen
     return min(days, default=None)
 
 
-def _history(said: Declared, hazard: Hazard, past: Sequence[tuple[Seen, Hazards]], matrix: Matrix) -> tuple[Step, ...]:
-    """Return what the same entry read on earlier versions, by today's criteria."""
-    steps = []
-    for seen, hazards in past:
-        same = next((h for h in hazards.found if (h.kind, h.key) == (hazard.kind, hazard.key)), None)
-        if same is None or seen.bundle is None:
-            continue
-        consequence, _ = _consequence(said, same)
-        steps.append(
-            Step(
-                version=seen.uri,
-                run_id=seen.run_id,
-                measured=_utc(seen.bundle.run.finished),
-                likelihood=same.likelihood.class_,
-                p=same.likelihood.p,
-                level=level_of(matrix, same.likelihood.class_, consequence.class_),
-                evidence_ids=tuple(dict.fromkeys((*(e.id for e in same.evidence), *same.likelihood.evidence_ids))),
-            )
+def steps_of(said: Declared, seen: Seen, hazards: Hazards) -> dict[str, Step]:
+    """Return what each entry reads on one version, by today's criteria: risk id -> step; nothing where there is no evidence to believe."""
+    if seen.bundle is None:
+        return {}
+    matrix = matrix_of(said)
+    steps = {}
+    for one in hazards.found:
+        consequence, _ = _consequence(said, one)
+        steps[_risk_id(said, one)] = Step(
+            version=seen.uri,
+            run_id=seen.run_id,
+            measured=_utc(seen.bundle.run.finished),
+            likelihood=one.likelihood.class_,
+            p=one.likelihood.p,
+            consequence=consequence.class_,
+            level=level_of(matrix, one.likelihood.class_, consequence.class_),
+            evidence_ids=tuple(dict.fromkeys((*(e.id for e in one.evidence), *one.likelihood.evidence_ids))),
         )
-    return tuple(steps)
+    return steps
+
+
+def _owner(said: Declared, hazard: Hazard) -> str:
+    """Return who owns the risk: whom the system file names for its objectives, else the owner of the system."""
+    owners = said.system.risk.owners
+    own = tuple(dict.fromkeys(owners[o] for o in hazard.objectives if o in owners))
+    return ", ".join(own) or (said.system.system.owner.name if said.system.system.owner else "")
 
 
 def _utc(time: datetime) -> datetime:

@@ -129,22 +129,30 @@ class Residual(Word):
 
 
 class Acceptance(Word):
-    """Who accepted the risk as it stands, and until when."""
+    """Who accepted the risk as it stands, up to which level, and until when. Only what ``holds`` covers the entry as it reads now."""
 
     by: str
     at: date
     rationale: str
     expires: date
+    basis: Literal["acceptance", "waiver"] = Field(
+        default="waiver", description="an acceptance of the risk itself, or a waiver of its evidence"
+    )
+    up_to: Level | None = Field(default=None, description="the highest level that was accepted; null: none was named")
+    holds: bool = True
+    reason: str = Field(default="", description="why it does not cover the entry as it reads now")
+    evidence_ids: tuple[str, ...] = ()
 
 
 class Step(Word):
-    """What the entry read on an earlier version."""
+    """What the entry read on another version, by the criteria of today."""
 
     version: str
     run_id: str
     measured: datetime
     likelihood: LikelihoodClass | None
     p: Probability | None
+    consequence: ConsequenceClass | None = None
     level: Level
     evidence_ids: tuple[str, ...]
 

@@ -13,6 +13,9 @@ from aims_mlflow.records.words import Source
 CITING = frozenset({"evidence_ids", "after_evidence_ids"})
 """The fields of the records' words that hold citations."""
 
+IN_USE = frozenset({"monitor", "event_log"})
+"""Checks of a model in operation: their evidence stands in the runs that looked at it, not in that of its training."""
+
 
 def cited_by(word: object) -> Iterator[str]:
     """Yield every id that a record, or a part of one, cites; as often as it does."""
@@ -28,9 +31,16 @@ def cited_by(word: object) -> Iterator[str]:
             yield from cited_by(one)
 
 
-def sources_of(said: Declared, seen: Iterable[Seen], cited: Iterable[str]) -> tuple[Source, ...]:
-    """Return the cited sources and what they rest on, in the order of their kinds and ids; an id nobody knows is left out."""
-    index = _index(said, tuple(seen))
+def sources_of(said: Declared, seen: Iterable[Seen], cited: Iterable[str], known: Iterable[Source] = ()) -> tuple[Source, ...]:
+    """Return the cited sources and what they rest on, in the order of their kinds and ids; an id nobody knows is left out.
+
+    Args:
+        said: the system file.
+        seen: versions whose bundles were read.
+        cited: the ids that are cited.
+        known: sources that are known already, such as those of versions that were not read again.
+    """
+    index = {**{one.id: one for one in known}, **_index(said, tuple(seen))}
     wanted: dict[str, Source] = {}
     queue = list(dict.fromkeys(cited))
     while queue:
@@ -38,7 +48,7 @@ def sources_of(said: Declared, seen: Iterable[Seen], cited: Iterable[str]) -> tu
         if source is not None and source.id not in wanted:
             wanted[source.id] = source
             queue += source.rests_on
-    kinds = ("system file", "version", "bundle", "evidence", "result")
+    kinds = ("system file", "version", "bundle", "case", "evidence", "result")
     return tuple(sorted(wanted.values(), key=lambda s: (kinds.index(s.kind), s.title, s.id)))
 
 
@@ -74,7 +84,8 @@ def _add_version(one: Seen, said: Declared, add: Callable[[Source], None]) -> No
         rests = tuple(i for i in evidence.results if i in one.results)
         if evidence.kind == "attestation":
             rests += said.citation
-        if evidence.check == "gate":
+        in_use = evidence.check in IN_USE and evidence.id not in own
+        if evidence.check == "gate" or in_use:
             rests += (one.id,)
         add(
             Source(
@@ -83,7 +94,7 @@ def _add_version(one: Seen, said: Declared, add: Callable[[Source], None]) -> No
                 title=evidence.requirement,
                 state=evidence.state,
                 reason=evidence.reason,
-                where=place + again,
+                where=(f"runs:/{evidence.run_id}/{BUNDLE_PATH}" if evidence.run_id != one.run_id else one.uri) if in_use else place + again,
                 rests_on=rests or tuple(filter(None, (one.bundle_id,))) or said.citation,
             )
         )

@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 
-from aims_mlflow.decision import GateDecision
-from aims_mlflow.disparity import DISPARITIES, MINIMUM_N, disparity_verdict
 from aims_mlflow.errors import ConfigurationError
-from aims_mlflow.evidence import CheckResult, Evidence, State, collector, worst
+from aims_mlflow.evidence import collector
 from aims_mlflow.judging import gated_controls
-from aims_mlflow.judging.bounds import IMPLICIT_METRIC
 from aims_mlflow.pictures import figures
-from aims_mlflow.records.hazards import questions
+from aims_mlflow.records.applicability import applicability
+from aims_mlflow.records.due import due_items, treatment_plan
 from aims_mlflow.records.impact import impact_record
+from aims_mlflow.records.looking import Looked, look
+from aims_mlflow.records.measured import measures_of
+from aims_mlflow.records.memory import Memory, recalled
+from aims_mlflow.records.objectives import objectives
 from aims_mlflow.records.openitems import open_items
-from aims_mlflow.records.reading import RECORD_TAG, Declared, Read, Seen, clock, count_runs, declared, read_versions
+from aims_mlflow.records.operating import UNREAD, operation_of
+from aims_mlflow.records.pages import files_of
+from aims_mlflow.records.parts import DETAILED, Part, decision_of, part_of, state_of, version_record
+from aims_mlflow.records.publishing import newest_records, publish
+from aims_mlflow.records.reading import Declared, Read, Seen, clock, declared
 from aims_mlflow.records.risk import risk_register
 from aims_mlflow.records.sources import cited_by, sources_of
-from aims_mlflow.records.words import CoverageLine, MeasureShown, PersonsWord, SystemFacts, SystemRecord, VersionRecord
-from aims_mlflow.signing import Verified
+from aims_mlflow.records.spoken import persons_words
+from aims_mlflow.records.words import WARNING_DAYS, SystemFacts, SystemRecord, VersionRecord
 from aims_mlflow.store import Store
-from aims_mlflow.system import Requirement, System
+from aims_mlflow.system import System
 
 
 def summarise(
@@ -33,11 +40,15 @@ def summarise(
     write: bool = True,
     out: Path | None = None,
     today: date | None = None,
+    warning_days: int = WARNING_DAYS,
+    fresh: bool = False,
 ) -> SystemRecord:
     """Roll everything that MLflow holds of a system into its impact and risk records.
 
     The version that holds a protected alias counts, else the newest; the others are listed. Evidence whose signature or
     digests do not hold is reported first and not used. All evidence is judged again by the system file at hand.
+
+    What an earlier summary read is not read again as long as nothing about it has changed, for a week at most.
 
     Args:
         system: a System, the path of a system file, or a system's id (looked up in ``AIMS_POLICY_DIR``, then ``./aims.yaml``;
@@ -45,7 +56,9 @@ def summarise(
         store: the MLflow to read; default: MLflow's own settings.
         write: whether the record is written to MLflow (run, artifacts, tags, descriptions).
         out: a directory that gets ``record.json``, ``record.md`` and ``record.html`` as well.
-        today: the day of the record; default: now.
+        today: the day of the record; default: now. For another day everything is read, and nothing is remembered.
+        warning_days: how many days before its date something is shown as due.
+        fresh: read everything again, whatever is remembered.
 
     Raises:
         ConfigurationError: the system file cannot be used, or the name is neither a file nor an id.
@@ -54,59 +67,80 @@ def summarise(
     said = declared(system)
     store = store or Store()
     store.require()
-    record, read = gather(said, store, clock(today))
+    remembered = None if fresh or today is not None else recalled(store, said.system.id, newest_records(store, said.system.id))
+    looked = gathered(said, store, clock(today), remembered, warning_days)
+    record = make_record(looked.read)
+    files = files_of(record) if write or out is not None else {}
     if out is not None:
-        _write_files(record, Path(out))
+        write_files(files, Path(out))
     if write:
-        from aims_mlflow.records.publishing import publish
-
-        publish(record, read, store)
+        publish(record, looked.read, store, looked.memory if today is None else None, files)
     return record
 
 
-def gather(said: Declared, store: Store, now: datetime) -> tuple[SystemRecord, Read]:
-    """Read MLflow and make the record; writes nothing."""
-    runs = [run for run in store.system_runs(said.system.id) if RECORD_TAG not in run.tags]
-    versions = read_versions(store, said, runs, now)
-    read = Read(said, versions, _counted(versions, said), count_runs(runs, versions), now)
+def gather(said: Declared, store: Store, now: datetime, *, warning_days: int = WARNING_DAYS) -> tuple[SystemRecord, Read]:
+    """Read all that MLflow holds of a system and make the record; remembers nothing, writes nothing."""
+    read = gathered(said, store, now, None, warning_days).read
     return make_record(read), read
 
 
-def _counted(versions: Sequence[Seen], said: Declared) -> Seen | None:
-    """Return the version the record is about, as ``reading.counted`` chose it."""
-    from aims_mlflow.records.reading import counted
-
-    views = [v.view for v in versions if v.view is not None]
-    chosen = counted(views, said.system.gate.protects)
-    return next((v for v in versions if v.view is not None and v.view is chosen), versions[0] if versions else None)
+def gathered(said: Declared, store: Store, now: datetime, memory: Memory | None, warning_days: int) -> Looked:
+    """Read what a record is made of, and the cases; with a memory, only what is new. Writes nothing."""
+    looked = look(store, said, now, memory)
+    operation = operation_of(store, said, now)
+    read = looked.read
+    counted = None if read.counted is None else operation.on(said, read.counted, now)
+    versions = tuple(counted if one is read.counted and counted is not None else one for one in read.versions)
+    return replace(looked, read=replace(read, counted=counted, versions=versions, operation=operation, warning_days=warning_days))
 
 
 def make_record(read: Read) -> SystemRecord:
     """Return the record of what was read. Pure."""
     said, seen, today = read.said, read.counted, read.now.date()
     gated = gated_controls(said.system)
-    older = [v for v in read.versions if v is not seen]
-    risks = risk_register(said, seen, older, read.now)
+    parts = read.parts or tuple(part_of(said, v, gated, read.now) for v in read.versions)
+    others = [p for p in parts if seen is None or p.version.id != seen.id]
+    operation = read.operation or UNREAD
+    risks = risk_register(said, seen, [p.steps for p in others if p.registered], read.now)
     impact = impact_record(said, seen, risks.entries)
-    spoken = _persons_words(said, seen, today)
+    spoken = persons_words(said, seen, today)
+    due = due_items(said, seen, spoken, tuple(operation.dated(said)), today, read.warning_days)
+    broken = [item for part in parts for item in part.broken]
     record = SystemRecord(
         made=read.now,
         collector=collector(),
-        open_items=open_items(said, seen, read.versions, gated, risks, impact, spoken, read.runs, today),
+        open_items=open_items(said, seen, broken, gated, risks, impact, due, operation.cases, read.runs),
         system=_facts(said),
         version=seen.uri if seen else "",
-        state=_state(seen, gated),
-        decision=_decision(seen),
+        state=state_of(seen, gated),
+        decision=decision_of(seen),
         highest_risk=risks.highest,
         runs=read.runs,
+        due=due,
+        warning_days=read.warning_days,
         impact=impact,
         risks=risks,
-        measures=_measures(said, seen),
+        cases=operation.cases,
+        treatments=treatment_plan(said, risks.entries, today),
+        objectives=objectives(said, seen, parts, read.now),
+        applicability=applicability(said, seen, gated, risks.entries, read.now),
+        measures=measures_of(said, seen),
         figures=figures(seen.bundle.results, said.system.requirements) if seen is not None and seen.bundle is not None else (),
         persons_words=spoken,
-        versions=tuple(_version(v, v is seen, gated) for v in read.versions),
+        versions=tuple(_listed(read, seen, parts, gated)),
     )
-    return record.model_copy(update={"sources": sources_of(said, read.versions, cited_by(record))})
+    known = (*operation.sources, *(source for part in others for source in part.sources))
+    read_now = (seen,) if seen is not None else ()
+    return record.model_copy(update={"sources": sources_of(said, read_now, cited_by(record), known)})
+
+
+def _listed(read: Read, seen: Seen | None, parts: Sequence[Part], gated: Sequence[str]) -> Iterator[VersionRecord]:
+    """Yield the versions as the record lists them; where none is registered, the run that it is about."""
+    for at, part in enumerate(p for p in parts if p.registered or (seen is not None and p.version.id == seen.id)):
+        if seen is not None and part.version.id == seen.id:  # as it stands with what is known of operation
+            yield version_record(seen, gated, read.now).model_copy(update={"counted": True})
+        else:
+            yield part.version if at < DETAILED else part.version.model_copy(update={"lines": ()})
 
 
 def _facts(said: Declared) -> SystemFacts:
@@ -125,182 +159,11 @@ def _facts(said: Declared) -> SystemFacts:
     )
 
 
-def _state(seen: Seen | None, gated: Sequence[str]) -> State:
-    """Return the worst state over the gated controls."""
-    return worst(tuple(line.state for line in seen.lines if line.control in gated)) if seen else State.MISSING
-
-
-def _decision(seen: Seen | None) -> str:
-    """Return the newest decision of the gate that holds, in words."""
-    if seen is None:
-        return "there is no version to decide on"
-    found = [r.decision for r in seen.decisions if r.decision is not None and r.decision.model in (seen.uri, seen.gate.model)]
-    if not found:
-        return "no decision is recorded"
-    last: GateDecision = max(found, key=lambda d: d.time)
-    by = f" by {last.actor}" if last.actor else ""
-    return f"{last.verdict}{f' as {last.alias}' if last.alias else ''} on {last.time:%Y-%m-%d %H:%M} UTC{by}"
-
-
-def _version(seen: Seen, is_counted: bool, gated: Sequence[str]) -> VersionRecord:
-    held = seen.verification
-    return VersionRecord(
-        id=seen.id,
-        name=seen.name,
-        version=seen.version,
-        uri=seen.uri,
-        run_id=seen.run_id,
-        created=seen.created,
-        aliases=seen.aliases,
-        counted=is_counted,
-        state=_state(seen, gated),
-        verified=seen.bundle is not None,
-        verification=_verification(seen),
-        bundle_sha256=held.sha256 if isinstance(held, Verified) else "",
-        key_ids=held.key_ids if isinstance(held, Verified) else (),
-        policy_sha256=seen.bundle.policy_sha256 if seen.bundle else "",
-        measured=seen.bundle.run.finished if seen.bundle else None,
-        decision=_decision(seen),
-        lines=tuple(
-            CoverageLine(
-                control=line.control,
-                title=line.title,
-                state=line.state,
-                reason=line.reason,
-                fix=line.fix,
-                gated=line.control in gated,
-                evidence_ids=line.evidence,
-            )
-            for line in seen.lines
-        ),
-        evidence_ids=(seen.id, *((seen.bundle_id,) if seen.bundle_id else ())),
-    )
-
-
-def _verification(seen: Seen) -> str:
-    if not isinstance(seen.verification, Verified):
-        return seen.verification.reason
-    whose = "a key that the system file trusts" if seen.verification.trusted else "a key that nobody vouched for"
-    files = "the model's files were hashed again and match" if seen.hashed else "the model's files were not hashed again"
-    return f"signed by {whose}{' (development key)' if seen.verification.development else ''}; the signature holds; {files}"
-
-
-def _persons_words(said: Declared, seen: Seen | None, today: date) -> tuple[PersonsWord, ...]:
-    """Return attestations and waivers: those of the system file, and attestations given in the run."""
-    made = []
-    in_run = seen.bundle.attestations if seen is not None and seen.bundle is not None else ()
-    from_run = (seen.bundle_id,) if seen is not None and seen.bundle_id else ()
-    for given, cited, where in [(a, said.citation, "system file") for a in said.system.attestations] + [
-        (a, from_run, "run") for a in in_run
-    ]:
-        about = f"does not apply ({where})" if given.not_applicable else where
-        text = f"{given.statement} [{given.reference}]" if given.reference else given.statement
-        made.append(_word("attestation", given.control, about, text, given.by, given.on, given.expires, cited, today))
-    for waiver in said.system.waivers:
-        about = ", ".join(filter(None, (waiver.requirement, waiver.check, waiver.metric, waiver.column))) or "the whole control"
-        made.append(
-            _word("waiver", waiver.control, about, waiver.reason, waiver.approved_by, waiver.on, waiver.expires, said.citation, today)
-        )
-    return tuple(sorted(made, key=lambda w: (w.expires or date.max, w.control)))
-
-
-def _word(
-    kind: str, control: str, about: str, text: str, by: str, on: date, expires: date | None, cited: tuple[str, ...], today: date
-) -> PersonsWord:
-    left = (expires - today).days if expires else None
-    return PersonsWord.model_validate(
-        {
-            "kind": kind,
-            "control": control,
-            "about": about,
-            "text": text,
-            "by": by,
-            "on": on,
-            "expires": expires,
-            "expired": left is not None and left < 0,
-            "days_left": left,
-            "evidence_ids": cited,
-        }
-    )
-
-
-def _measures(said: Declared, seen: Seen | None) -> tuple[MeasureShown, ...]:
-    """Return each declared requirement's measure with its interval and bound, and the group rates behind a disparity."""
-    if seen is None:
-        return ()
-    requirements = questions(said, seen)
-    shown: dict[tuple[str, str, str, str | None], MeasureShown] = {}
-    for evidence in seen.judged:
-        requirement = requirements.get(evidence.requirement)
-        if evidence.kind != "declared" or requirement is None:
-            continue
-        for result in (seen.results[i] for i in evidence.results if i in seen.results):
-            for one in _rows(requirement, evidence, result):
-                shown.setdefault((one.requirement if one.bound else "", one.metric, str(sorted(one.scope.items())), one.group), one)
-    return tuple(shown.values())
-
-
-def _rows(requirement: Requirement, evidence: Evidence, result: CheckResult) -> list[MeasureShown]:
-    metric = requirement.metric or IMPLICIT_METRIC
-    measure = result.measure(metric)
-    low, high = (measure.ci_low, measure.ci_high) if measure else (None, None)
-    method, n = ((measure.ci_method or "") if measure else "", measure.n if measure else None)
-    rates = {rate: result.groups(rate) for rate in DISPARITIES[metric].rates} if metric in DISPARITIES else {}
-    bound = requirement.max if requirement.min is None else requirement.min
-    if rates and bound is not None:
-        verdict = disparity_verdict(metric, {**rates, "group_size": result.groups("group_size")}, bound, requirement.minimum_n or MINIMUM_N)
-        decided = verdict.low is not None and verdict.high is not None
-        low, high = verdict.low, verdict.high
-        method = (
-            "smallest group; the two one-sided 95 % bounds that decide"
-            if decided
-            else "smallest group; too few cases for bounds that could decide"
-        )
-    cited = (evidence.id, result.id)
-    first = MeasureShown(
-        check=requirement.check,
-        requirement=requirement.id,
-        metric=metric,
-        scope=dict(result.scope),
-        value=measure.value if measure else None,
-        low=low,
-        high=high,
-        method=method,
-        n=n,
-        bound=requirement.bound,
-        least=requirement.min,
-        most=requirement.max,
-        exactly=requirement.equals,
-        state=evidence.state,
-        reason=evidence.reason,
-        evidence_ids=cited,
-    )
-    groups = [
-        MeasureShown(
-            check=requirement.check,
-            requirement=requirement.id,
-            metric=rate,
-            scope=dict(result.scope),
-            group=group,
-            value=m.value,
-            low=m.ci_low,
-            high=m.ci_high,
-            method=m.ci_method or "",
-            n=m.n,
-            evidence_ids=(result.id,),
-        )
-        for rate, found in rates.items()
-        for group, m in found.items()
-    ]
-    return [first, *groups]
-
-
-def _write_files(record: SystemRecord, folder: Path) -> None:
-    from aims_mlflow.records.pages import files_of
-
+def write_files(files: Mapping[str, bytes], folder: Path) -> None:
+    """Write files into a folder, made where it is not there; raises ConfigurationError where it cannot be."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, content in files_of(record).items():
+        for name, content in files.items():
             (folder / name).write_bytes(content)
     except OSError as error:
         raise ConfigurationError(

@@ -1,7 +1,8 @@
 """The words of the records: impact record, and the system record that holds it and the risk register. Every claim cites evidence.
 
 Field names of impacts follow ISO/IEC 42005. A citation is an id that stands in
-``SystemRecord.sources``: ``e-`` evidence, ``r-`` check result, ``s-`` the system file, ``b-`` a bundle, ``v-`` a model version.
+``SystemRecord.sources``: ``e-`` evidence, ``r-`` check result, ``s-`` the system file, ``b-`` a bundle, ``v-`` a model version,
+``c-`` a nonconformity or an incident.
 """
 
 from __future__ import annotations
@@ -14,7 +15,11 @@ from pydantic import Field
 
 from aims_mlflow.evidence import State, Word
 from aims_mlflow.pictures import Figure
+from aims_mlflow.records.plan_words import Applicability, CaseRecord, DueItem, ObjectiveRecord, PlannedTreatment
 from aims_mlflow.records.risk_words import LIKELIHOOD_SENTENCE, ConsequenceClass, Level, RiskRegister
+
+WARNING_DAYS = 30
+"""How many days before its date something is shown as due, where nothing else is said."""
 
 CITATION_SENTENCE = "Ids in brackets are the evidence a line rests on; each is listed under Sources with the run and the file it stands in."
 
@@ -52,6 +57,7 @@ class Impact(Word):
     harm_or_benefit: Literal["harm", "benefit"]
     dimension: str = ""
     description: str = ""
+    arises_from: Literal["use", "failure", "misuse"] = "use"
     scale: ConsequenceClass | None = None
     affected: int | None = Field(default=None, description="how many people a year")
     affected_source: str = ""
@@ -71,6 +77,7 @@ class ImpactRecord(Word):
     trigger: str
     assessor: str
     assessed_on: date | None
+    review_due: date | None = Field(default=None, description="by when it is assessed again, as a person set it")
     questions: tuple[Question, ...]
     impacts: tuple[Impact, ...]
 
@@ -88,6 +95,19 @@ class CoverageLine(Word):
     reason: str
     fix: str = ""
     gated: bool = False
+    evidence_ids: tuple[str, ...] = ()
+
+
+class GateWord(Word):
+    """One decision of the gate's that is kept, signed, with the run: who asked, for which alias, and what it said."""
+
+    time: datetime
+    verdict: str
+    allowed: bool
+    alias: str = ""
+    actor: str = ""
+    reasons: tuple[str, ...] = Field(default=(), description="what stopped it, where something did")
+    path: str = Field(description="the artifact that holds the signed decision")
     evidence_ids: tuple[str, ...] = ()
 
 
@@ -110,6 +130,8 @@ class VersionRecord(Word):
     policy_sha256: str = ""
     measured: datetime | None = None
     decision: str = "no decision is recorded"
+    decisions: tuple[GateWord, ...] = Field(default=(), description="every decision on it that holds, oldest first")
+    read: datetime | None = Field(default=None, description="when its bundle was last read and verified; null: as this record was made")
     lines: tuple[CoverageLine, ...] = ()
     evidence_ids: tuple[str, ...] = ()
 
@@ -122,6 +144,7 @@ class RunCounts(Word):
     failed: int = Field(ge=0)
     running: int = Field(ge=0)
     deleted: int = Field(ge=0)
+    gone: int = Field(default=0, ge=0, description="runs that an earlier record counted and that cannot be found any more")
     attempts_until_pass: int | None = Field(default=None, description="runs up to and with the first that was let through; None: none yet")
     sentence: str
 
@@ -133,6 +156,7 @@ class MeasureShown(Word):
     requirement: str
     metric: str
     scope: dict[str, str]
+    objectives: tuple[str, ...] = ()
     group: str | None = None
     value: float | None
     low: float | None
@@ -164,12 +188,14 @@ class PersonsWord(Word):
 
 
 class OpenItem(Word):
-    """What is open: the first thing to read. ``weight`` orders them."""
+    """What is open, in the order in which to do it: what blocks comes first. ``weight`` orders them."""
 
-    weight: Literal["broken", "blocks", "unknown", "due", "note"]
+    weight: Literal["broken", "blocks", "unknown", "due", "gap", "note"]
     what: str
     why: str = ""
     fix: str = ""
+    who: str = Field(default="", description="who has to do it; where nobody is named, that")
+    control: str = Field(default="", description="the control that it is about, where it is about one")
     evidence_ids: tuple[str, ...] = ()
 
 
@@ -177,7 +203,7 @@ class Source(Word):
     """What a citation stands for, and where to find it."""
 
     id: str
-    kind: Literal["evidence", "result", "system file", "bundle", "version", "run"]
+    kind: Literal["evidence", "result", "system file", "bundle", "version", "run", "case"]
     title: str
     state: State | None = None
     reason: str = ""
@@ -213,8 +239,14 @@ class SystemRecord(Word):
     decision: str
     highest_risk: Level
     runs: RunCounts
+    due: tuple[DueItem, ...] = Field(default=(), description="everything with a date, overdue first")
+    warning_days: int = Field(default=WARNING_DAYS, description="how many days before its date something is shown as due")
     impact: ImpactRecord
     risks: RiskRegister
+    cases: CaseRecord = Field(default=CaseRecord(known=False, reason="nobody has looked"), description="nonconformities and incidents")
+    treatments: tuple[PlannedTreatment, ...] = Field(default=(), description="the treatment plan, overdue first")
+    objectives: tuple[ObjectiveRecord, ...] = Field(default=(), description="the eleven objectives of Annex C, with measures over time")
+    applicability: tuple[Applicability, ...] = Field(default=(), description="draft of the statement of applicability: all 38 controls")
     measures: tuple[MeasureShown, ...] = ()
     figures: tuple[Figure, ...] = Field(default=(), description="what the page draws of fairness, robustness and drift, in numbers")
     persons_words: tuple[PersonsWord, ...] = ()

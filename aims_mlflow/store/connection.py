@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from aims_mlflow.errors import AimsError, StoreError
-from aims_mlflow.store.views import without_password
+from aims_mlflow.store.views import ungated, without_password
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -55,7 +55,8 @@ class Connection:
     def _client(self) -> MlflowClient:
         import mlflow
 
-        return mlflow.MlflowClient(tracking_uri=self.tracking_uri, registry_uri=self._given[1] or mlflow.get_registry_uri())
+        registry = ungated(self._given[1] or mlflow.get_registry_uri())
+        return mlflow.MlflowClient(tracking_uri=self.tracking_uri, registry_uri=registry)
 
     def reachable(self, seconds: float = 2.0) -> bool:
         """Whether the server accepts a connection within ``seconds``; stores that are not servers always do.

@@ -91,17 +91,19 @@ class Models(Connection):
             yield Path(path)
 
     def _location(self, where: str | VersionView) -> str:
-        """Return where the model's files lie."""
+        """Return where the model's files lie: for a version, where MLflow loads it from, which its source need not be.
+
+        MLflow looks a source up once, when the version is made. Who deletes or renames the model that a version was copied from
+        can let the source's name mean another model later; what is loaded stays what it was.
+        """
         if isinstance(where, VersionView):
-            where = where.source
+            where = where.uri
         if where.startswith("models:/m-"):
             model = self._call(f"read {where}", lambda: self._client.get_logged_model(where.removeprefix("models:/")))
-            # A proxied location (mlflow-artifacts:) is read through the server, as the client's own URI.
-            return str(model.artifact_location) if str(model.artifact_location).startswith(("file:", "/")) else where
+            return str(model.artifact_location)  # where it is proxied (mlflow-artifacts:), MLflow reads it through our tracking URI
         name, _, number = where.removeprefix("models:/").rpartition("/")
-        if where.startswith("models:/") and number.isdigit():  # a copied version: its files are those of the version it was copied from
-            copied = self._call(f"read {where}", lambda: self._client.get_model_version(name, number))
-            return self._location(str(copied.source))
+        if where.startswith("models:/") and number.isdecimal():
+            return self._call(f"find the files of {where}", lambda: str(self._client.get_model_version_download_uri(name, number)))
         return where
 
     def model_files(self, where: str | VersionView) -> dict[str, tuple[int, str]]:

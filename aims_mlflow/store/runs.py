@@ -139,6 +139,20 @@ class Runs(Connection):
         """Yield every run tagged with the system, deleted ones too."""
         return self.runs(f"tags.`aims.system` = '{quoted(system_id)}'")
 
+    def latest_runs(self, system_id: str, limit: int) -> list[RunView]:
+        """Return the system's latest runs, newest first, deleted ones too, by one search."""
+        from mlflow.entities import ViewType
+
+        where, condition = self._experiment_ids(), f"tags.`aims.system` = '{quoted(system_id)}'"
+        if not where:
+            return []
+
+        def search() -> list[Any]:
+            order = ["attributes.start_time DESC"]
+            return list(self._client.search_runs(where, condition, run_view_type=ViewType.ALL, max_results=limit, order_by=order))
+
+        return [run_view(run) for run in self._call("search runs", search)]
+
     def _experiment_ids(self) -> list[str]:
         from mlflow.entities import ViewType
 

@@ -11,6 +11,9 @@ from urllib.parse import urlsplit
 TAG_LIMIT = 8_000
 """MLflow cuts longer run tags without a word; ours are cut before, visibly."""
 
+GATED = "aims+"
+"""What a registry URI begins with where writes are to go through the gate (``aims_mlflow.server``)."""
+
 
 @dataclass(frozen=True)
 class RunView:
@@ -27,6 +30,7 @@ class RunView:
     params: Mapping[str, str] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
     dataset_inputs: tuple[Mapping[str, str], ...] = ()
+    artifact_uri: str = ""
 
 
 @dataclass(frozen=True)
@@ -96,12 +100,18 @@ def run_view(run: Any) -> RunView:
         params=dict(run.data.params),
         metrics=dict(run.data.metrics),
         dataset_inputs=tuple({"name": i.dataset.name, "digest": i.dataset.digest, **{t.key: t.value for t in i.tags}} for i in inputs),
+        artifact_uri=run.info.artifact_uri or "",
     )
 
 
 def quoted(text: str) -> str:
     """Return text fit to stand between quotes in a filter of MLflow's."""
     return text.replace("\\", "\\\\").replace("'", "\\'")
+
+
+def ungated(uri: str) -> str:
+    """Return a registry's URI without the ``aims+`` that asks for the gate before each write: our own promotion asks it already."""
+    return uri.removeprefix(GATED)
 
 
 def without_password(uri: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, PrivateAttr
 
@@ -11,13 +11,26 @@ from aims_mlflow.evidence import digest
 from aims_mlflow.system.data import BinnedColumn, Data, Population, Source
 from aims_mlflow.system.gating import Attestation, Gate, Waiver
 from aims_mlflow.system.identity import Identity, Party, Person, Task
-from aims_mlflow.system.parts import ROLES, ControlId, Label, ObjectiveId, Part, RoleName, Text
+from aims_mlflow.system.operation import Operation
+from aims_mlflow.system.parts import ROLES, TIERS, ControlId, Label, ObjectiveId, Part, RoleName, Text, TierName
 from aims_mlflow.system.requirement import Expectation, Requirement, expectation_id
-from aims_mlflow.system.risk import Adoption, Answer, Breakpoints, Consequence, Impact, Risk, Treatment
+from aims_mlflow.system.review import Review, ReviewAction
+from aims_mlflow.system.risk import (
+    Adoption,
+    Answer,
+    Breakpoints,
+    Consequence,
+    DeclaredImpact,
+    Impact,
+    Risk,
+    RiskAcceptance,
+    Treatment,
+)
 from aims_mlflow.system.trial import Robustness
 
 __all__ = [
     "ROLES",
+    "TIERS",
     "Adoption",
     "Answer",
     "Attestation",
@@ -26,24 +39,30 @@ __all__ = [
     "Consequence",
     "ControlId",
     "Data",
+    "DeclaredImpact",
     "Expectation",
     "Gate",
     "Identity",
     "Impact",
     "Label",
     "ObjectiveId",
+    "Operation",
     "Part",
     "Party",
     "Person",
     "Population",
     "Requirement",
+    "Review",
+    "ReviewAction",
     "Risk",
+    "RiskAcceptance",
     "Robustness",
     "RoleName",
     "Source",
     "System",
     "Task",
     "Text",
+    "TierName",
     "Treatment",
     "Waiver",
     "expectation_id",
@@ -62,8 +81,10 @@ class System(Part):
     gate: Gate = Field(default=Gate(), description="what the gate protects and how strict it is")
     risk: Risk = Field(default=Risk(), description="risk criteria, consequences and treatments")
     impact: Impact = Field(default=Impact(), description="what only a person can say about the system's impact")
+    operation: Operation | None = Field(default=None, description="what is asked once the model is in operation; null: nothing is declared")
     attestations: tuple[Attestation, ...] = Field(default=(), description="a person's word where a run cannot tell")
     waivers: tuple[Waiver, ...] = Field(default=(), description="what is let through, by name, for a time")
+    reviews: tuple[Review, ...] = Field(default=(), description="what management reviews decided and asked for")
 
     _base_dir: Path | None = PrivateAttr(default=None)
 
@@ -86,4 +107,36 @@ class System(Part):
     @property
     def sha256(self) -> str:
         """The digest of the whole declaration: which policy something was judged by."""
-        return digest(self.model_dump(mode="json", by_alias=True))
+        return digest(self.content)
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """The whole declaration as it is digested: ``sha256`` is that of its canonical JSON."""
+        content = self.model_dump(mode="json", by_alias=True)
+        if self.system.tier is None:  # a declaration that says no tier has the digest that it had before there were tiers
+            del content["system"]["tier"]
+        if self.operation is None:  # likewise
+            del content["operation"]
+        for where, names in _LATER.items():  # likewise
+            for part in _parts(content, where):
+                for name in names:
+                    if not part[name]:
+                        del part[name]
+        return content
+
+
+_LATER: dict[tuple[str, ...], tuple[str, ...]] = {
+    (): ("reviews",),
+    ("risk",): ("acceptances", "owners", "review_due"),
+    ("risk", "consequences"): ("irremediability", "confidence"),
+    ("impact",): ("impacts", "review_due"),
+}
+"""Keys that came later, by where they stand: empty ones are left out of the digest, so that older declarations keep theirs."""
+
+
+def _parts(content: dict[str, Any], where: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Return the part of a declaration at ``where``, or each of them where it is a list."""
+    found: Any = content
+    for name in where:
+        found = found[name]
+    return list(found) if isinstance(found, list) else [found]

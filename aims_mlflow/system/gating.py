@@ -5,9 +5,16 @@ from __future__ import annotations
 from datetime import date
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from aims_mlflow.system.parts import ControlId, Part, Text
+
+
+def refuse_latest(protects: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """Return the aliases; raises ValueError where one is ``latest``, which moves with every registration and cannot be gated."""
+    if any(name.strip().casefold() == "latest" for name in protects or ()):
+        raise ValueError("the alias latest moves with every registration and cannot be protected; protect an alias that people set")
+    return protects
 
 
 class Gate(Part):
@@ -20,6 +27,8 @@ class Gate(Part):
     inconclusive: Literal["block", "allow"] = Field(default="block", description="what undecided evidence does")
     max_age_days: int = Field(default=30, ge=1, description="evidence older than this is stale")
     trusted_keys: tuple[Text, ...] = Field(default=(), description="key ids; empty: any key, and the decision says so")
+
+    _no_latest = field_validator("protects")(refuse_latest)
 
 
 class Attestation(Part):

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from aims_mlflow.system.parts import Label, Part, Text
+from aims_mlflow.system.parts import Label, Part, Text, TierName
 
 
 class Person(Part):
@@ -39,6 +39,9 @@ class Identity(Part):
     deployment: str = Field(default="", description="where and under which limits it runs: geography, languages, constraints")
     model: str = Field(default="", description="the registered model's name in MLflow; a tracked model is registered under it")
     baseline: str = Field(default="", description="the version that a new one is compared with, such as models:/credit-scoring@champion")
+    tier: TierName | None = Field(
+        default=None, description="how much is at stake, for the organisation file: low, limited or high; null: as that file says"
+    )
 
 
 class Task(Part):

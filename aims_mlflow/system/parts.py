@@ -14,6 +14,10 @@ Label = str | int | float | bool
 ControlId = Annotated[str, Field(pattern=r"^A\.(10|[2-9])(\.\d{1,2}){1,2}$", description="an Annex A control id, such as A.7.4")]
 ObjectiveId = Annotated[str, Field(pattern=r"^C\.2\.(\d|1[01])$", description="an Annex C objective id, such as C.2.5")]
 RoleName = Literal["train", "validation", "test", "reference", "production"]
+TierName = Literal["low", "limited", "high"]
+
+TIERS: tuple[TierName, ...] = ("low", "limited", "high")
+"""How much is at stake with a system, rising: what is asked of a tier is asked of every higher one."""
 
 
 class Part(BaseModel):

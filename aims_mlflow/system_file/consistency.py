@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -36,18 +36,25 @@ def inconsistencies(root: Node, base_dir: Path | None, *, thorough: bool = False
     for requirement in _each(root, "requirements"):
         if not isinstance(requirement.value, dict):
             continue
-        yield from _check_and_metric(requirement)
+        yield from of_requirement(requirement, thorough=thorough)
         yield from _roles(requirement, root)
         yield from _column(requirement, root)
         yield from _suite(requirement, base_dir, thorough)
-        yield from _expectation(requirement, thorough)
-        yield from _one_question(requirement)
-    yield from _known_controls(root)
+    named = [_at(one, "control") for key in ("attestations", "waivers") for one in _each(root, key)]
+    named += [_at(one, "control") for one in _each(root, "risk", "treatments")]
+    yield from unknown_controls([*named, *_each(root, "gate", "controls")])
     yield from _known_parties(root)
     yield from _positive_label(root)
     yield from _dates(root)
     for waiver in _each(root, "waivers"):
         yield from _check_and_metric(waiver)
+
+
+def of_requirement(requirement: Node, *, thorough: bool = False) -> Iterator[Mistake]:
+    """Yield what is wrong with a requirement by itself, whatever stands around it."""
+    yield from _check_and_metric(requirement)
+    yield from _expectation(requirement, thorough)
+    yield from _one_question(requirement)
 
 
 def _each(root: Node, *keys: str) -> Iterator[Node]:
@@ -215,10 +222,9 @@ def installed_expectation_types() -> frozenset[str]:
     return frozenset(list_registered_expectation_implementations())
 
 
-def _known_controls(root: Node) -> Iterator[Mistake]:
-    named = [_at(one, "control") for key in ("attestations", "waivers") for one in _each(root, key)]
-    named += [_at(one, "control") for one in _each(root, "risk", "treatments")]
-    for node in [*named, *_each(root, "gate", "controls")]:
+def unknown_controls(nodes: Iterable[Node | None]) -> Iterator[Mistake]:
+    """Yield a mistake for each node that should name a control of Annex A and does not."""
+    for node in nodes:
         if node is not None and node.text and node.text not in catalogue.control_ids():
             fix = did_you_mean(node.text, catalogue.control_ids(), "the controls are") + " (aims controls lists them)"
             yield Mistake(node.place, node.path, f"Annex A has no control {shown(node.text)}", fix)
@@ -227,7 +233,7 @@ def _known_controls(root: Node) -> Iterator[Mistake]:
 def _known_parties(root: Node) -> Iterator[Mistake]:
     parties = [_at(one, "name") for one in _each(root, "system", "affected_parties")]
     known = [one.text for one in parties if one]
-    for one in _each(root, "risk", "consequences"):
+    for one in [*_each(root, "risk", "consequences"), *_each(root, "impact", "impacts")]:
         party = _at(one, "party")
         if party is not None and party.text not in known:
             fix = did_you_mean(party.text, known, "the affected parties are") + " or add it under system.affected_parties"

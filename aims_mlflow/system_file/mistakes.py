@@ -45,14 +45,18 @@ def shown(value: object) -> str:
 Loc = Sequence[int | str]
 
 
-def translate(error: ValidationError, root: Node) -> Iterator[Mistake]:
-    """Yield the typed model's errors as mistakes, in the model's order; a union's branches that do not apply are left out."""
+def translate(error: ValidationError, root: Node, schema: Schema | None = None) -> Iterator[Mistake]:
+    """Yield the typed model's errors as mistakes, in the model's order; a union's branches that do not apply are left out.
+
+    ``schema`` is the JSON Schema of the model, where known names and meanings are looked up; default: that of the system file.
+    """
+    whole = json_schema() if schema is None else schema
     for one in error.errors(include_url=False, include_input=False):
         loc = one["loc"]
         node, place = _locate(root, loc)
         of_its_parts = one["type"] == "too_short" and bool(node.value)  # elements that are wrong are not counted, and are told themselves
         if _applies(loc, node) and not of_its_parts:
-            what, fix = _words(one["type"], one.get("ctx", {}), one["msg"], loc, node)
+            what, fix = _words(one["type"], one.get("ctx", {}), one["msg"], loc, node, whole)
             missing = one["type"] == "missing"
             path = f"{node.path}.{loc[-1]}".removeprefix(".") if missing else node.path
             on_key = missing or one["type"] == "extra_forbidden" or loc[-1:] == ("[key]",)
@@ -83,24 +87,27 @@ def _applies(loc: Loc, node: Node) -> bool:
     if loc[:2] == ("data", "sensitive") and len(loc) > 3:
         inside = len(loc) > 4 or isinstance(node.value, dict)
         return (loc[3] == "constrained-str") != inside
-    return loc[-1] not in ("int", "float", "bool", "list[str]")
+    return not loc or loc[-1] not in ("int", "float", "bool", "list[str]")  # no place: the model as a whole contradicts itself
 
 
-def _words(kind: str, ctx: Mapping[str, Any], message: str, loc: Loc, node: Node) -> tuple[str, str]:
+def _words(kind: str, ctx: Mapping[str, Any], message: str, loc: Loc, node: Node, whole: Schema) -> tuple[str, str]:
     """Return (what is wrong, the fix) for one of the model's errors."""
     last = str(loc[-2] if loc[-1] == "[key]" and len(loc) > 1 else loc[-1]) if loc else ""
     if kind == "extra_forbidden":
-        return f"unknown key {shown(last)}", did_you_mean(last, _schema_at(loc[:-1]).get("properties", {}), "the keys known here are")
-    schema = _schema_at(loc)
+        known = _schema_at(loc[:-1], whole).get("properties", {})
+        return f"unknown key {shown(last)}", did_you_mean(last, known, "the keys known here are")
+    schema = _schema_at(loc, whole)
     meaning = str(schema.get("description", ""))
+    if loc and loc[-1] == "[key]":
+        meaning = str(_schema_at(loc[:-2], whole).get("propertyNames", {}).get("description", meaning))
     if kind == "missing":
-        return "this key is missing", f"add {last}: {_example(schema)}{_hint(meaning)}"
+        return "this key is missing", f"add {last}: {_example(schema, whole)}{_hint(meaning)}"
     if kind == "value_error":
         what, _, fix = message.removeprefix("Value error, ").partition("; ")
         return what, fix
     if kind in ("literal_error", "enum"):
         given = last if loc[-1] == "[key]" else node.value
-        options = _options(_schema_at(loc[:-2]) if loc[-1] == "[key]" else schema)
+        options = _options(_schema_at(loc[:-2], whole) if loc[-1] == "[key]" else schema, whole)
         return f"{shown(given)} is not accepted here", did_you_mean(str(given), options, "the accepted ones are")
     if loc and loc[-1] == "str":
         return f"one value is expected here, and {shown(node.value)} was found", "write text, a number, or true or false"
@@ -154,40 +161,42 @@ def _hint(meaning: str) -> str:
     return f" (meaning of this key: {meaning})" if meaning else ""
 
 
-def _options(schema: Schema) -> list[str]:
+def _options(schema: Schema, whole: Schema) -> list[str]:
     """Return the values that a schema accepts by name."""
-    schema = _resolved(schema)
+    schema = _resolved(schema, whole)
     options = schema.get("enum") or schema.get("propertyNames", {}).get("enum") or ([schema["const"]] if "const" in schema else [])
     return [str(option) for option in options]
 
 
-def _example(schema: Schema) -> str:
-    options = _options(schema)
-    if options and "propertyNames" not in _resolved(schema):
+def _example(schema: Schema, whole: Schema) -> str:
+    options, resolved = _options(schema, whole), _resolved(schema, whole)
+    if options and "propertyNames" not in resolved:
         return " | ".join(options)
-    kind = _resolved(schema).get("type")
-    if _resolved(schema).get("format") == "date":
+    kind = resolved.get("type")
+    if resolved.get("format") == "date":
         return "2026-01-31"
     return {"object": "followed by its own keys", "array": "[...]", "integer": "1", "number": "0.8"}.get(str(kind), "...")
 
 
-def _resolved(schema: Schema) -> Schema:
+def _resolved(schema: Schema, whole: Schema) -> Schema:
     """Follow a reference, and the one branch beside null; keep the description of the key itself."""
     branches = [b for b in schema.get("anyOf", ()) if b.get("type") != "null"]
     target = branches[0] if len(branches) == 1 else next((b for b in branches if "$ref" in b), schema)
     if "$ref" in target:
-        target = json_schema()["$defs"][target["$ref"].rpartition("/")[2]]
+        target = whole["$defs"][target["$ref"].rpartition("/")[2]]
     return {**target, "description": schema.get("description", target.get("description", ""))}
 
 
-def _schema_at(loc: Loc) -> Schema:
+def _schema_at(loc: Loc, whole: Schema) -> Schema:
     """Return the schema of the value at ``loc``; parts that are no keys (a union's branches) are skipped."""
-    schema = _resolved(json_schema())
+    schema = _resolved(whole, whole)
     for part in loc:
         if isinstance(part, int):
-            schema = {**_resolved(schema.get("items", {})), "description": ""}
+            schema = {**_resolved(schema.get("items", {}), whole), "description": ""}
         elif part in schema.get("properties", {}):
-            schema = _resolved(schema["properties"][part])
+            schema = _resolved(schema["properties"][part], whole)
         elif isinstance(schema.get("additionalProperties"), dict):
-            schema = _resolved(schema["additionalProperties"])
+            schema = _resolved(schema["additionalProperties"], whole)
+        elif schema.get("patternProperties"):  # keys of one form
+            schema = _resolved(next(iter(schema["patternProperties"].values())), whole)
     return schema

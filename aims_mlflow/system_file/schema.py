@@ -10,7 +10,10 @@ from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 FILE = "aims.schema.json"
 
@@ -31,13 +34,13 @@ def schema_of_model() -> str:
     """Make the schema's text from the typed model."""
     from aims_mlflow.system import System
 
-    schema = _without_titles(System.model_json_schema(by_alias=True))
-    head = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": "urn:aims-mlflow:system-file:1",
-        "title": "aims.yaml: the declaration of one AI system",
-    }
-    return json.dumps({**head, **schema}, indent=1, ensure_ascii=False) + "\n"
+    return schema_for(System, "urn:aims-mlflow:system-file:1", "aims.yaml: the declaration of one AI system")
+
+
+def schema_for(model: type[BaseModel], uri: str, title: str) -> str:
+    """Make the text of the JSON Schema of a file from people from its typed model."""
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": uri, "title": title}
+    return json.dumps({**head, **_without_titles(model.model_json_schema(by_alias=True))}, indent=1, ensure_ascii=False) + "\n"
 
 
 def _without_titles(node: Any, named: bool = False) -> Any:

@@ -162,7 +162,7 @@ _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's parser
 
 
 def _too_long() -> Mistake:
-    return Mistake(Place(1, 1), "", f"the file is longer than {MAX_BYTES:,} bytes; it was not read", "a system file needs a few kilobytes")
+    return Mistake(Place(1, 1), "", f"the file is longer than {MAX_BYTES:,} bytes; it was not read", "such a file needs a few kilobytes")
 
 
 def _one_line(error: yaml.MarkedYAMLError) -> str:

@@ -80,3 +80,16 @@ def test_the_users_description_stays_and_ours_is_replaced() -> None:
     assert again.startswith("my own words\n")
     assert "card 1" not in again
     assert publication.note("card", "").startswith(publication.NOTE_MARK)
+
+
+def test_a_secret_in_the_address_of_a_source_is_not_written() -> None:
+    import pandas as pd
+
+    from aims_mlflow.fingerprint import fingerprint
+    from aims_mlflow.observation import Dataset
+    from aims_mlflow.system import Source
+
+    frame = pd.DataFrame({"a": [1.0, 2.0]})
+    source = Source(uri="s3://user:hunter2@bucket/loans.csv?token=abc123")
+    summary = publication._dataset_summary(Dataset("train", frame, fingerprint(frame), source=source))
+    assert summary.source == "s3://bucket/loans.csv"

@@ -398,3 +398,77 @@ def test_untestable_groups_are_named_in_every_crossing() -> None:
     assert found["h"].facts["untestable"] == ["few"]
     assert {"a & few", "b & few", "c & few", "d & few"} <= set(found["g & h"].facts["untestable"])  # type: ignore[arg-type]
     assert any("a & few" in note for note in found["g & h"].notes)
+
+
+class TestWithoutLabels:
+    """Production data whose outcomes nobody knows yet: what the predictions themselves show, and nothing else."""
+
+    def seen(self, frame: Any, said: Any, **task: Any) -> Any:
+        from datetime import UTC, datetime
+
+        from aims_mlflow.fingerprint import fingerprint
+        from aims_mlflow.observation import Code, Dataset, Observation, RunFacts
+        from aims_mlflow.system import System
+
+        system = System.model_validate(
+            {
+                "version": 1,
+                "system": {"id": "s"},
+                "task": {"kind": "binary_classification", "target": "y", "positive_label": 1, **task},
+                "data": {"roles": {"train": "train"}, "sensitive": ["g"]},
+                "requirements": [{"check": "fairness", "metric": "demographic_parity_ratio", "dataset": "production", "min": 0.8}],
+            }
+        )
+        data = {"production": Dataset("production", frame, fingerprint(frame))}
+        facts = RunFacts("r", datetime(2026, 1, 1, tzinfo=UTC), Code("unknown"))
+        return Observation(system, data, facts, given_predictions={"production": said})
+
+    def result(self, said: Any, **task: Any) -> Any:
+        import pandas as pd
+
+        from aims_mlflow import registry
+
+        frame = pd.DataFrame({"g": ["a"] * 100 + ["b"] * 100, "x": 0.5})
+        found = registry.get("fairness").run(self.seen(frame, said, **task))
+        return next(r for r in found if r.scope == {"dataset": "production", "column": "g"})
+
+    def test_selection_rates_are_counted(self) -> None:
+        result = self.result([1] * 50 + [0] * 50 + [1] * 40 + [0] * 60)
+        assert {g: (m.count, m.n) for g, m in result.groups("selection_rate").items()} == {"a": (50, 100), "b": (40, 100)}
+        assert result.measure("demographic_parity_ratio").value == pytest.approx(0.8)
+        assert {m.name.rpartition("_")[0] for m in result.measures if m.group is None} == {"demographic_parity", "selection_rate"}
+
+    def test_the_outcome_people_want_is_what_is_counted(self) -> None:
+        result = self.result([1] * 50 + [0] * 50 + [1] * 40 + [0] * 60, favourable_label=0)
+        assert {g: m.count for g, m in result.groups("selection_rate").items()} == {"a": 50, "b": 60}
+
+    @pytest.mark.parametrize(
+        ("said", "task"),
+        [
+            (["yes", "no"] * 100, {}),
+            ([0.2, 0.7] * 100, {}),
+            ([0, 1, 2, 3] * 50, {}),
+            ([0, 1] * 99, {}),
+            ([0, None] * 100, {}),
+            ([0, 1] * 100, {"kind": "regression", "positive_label": None}),
+            ([0, 1] * 100, {"kind": "multiclass_classification", "positive_label": None}),
+        ],
+        ids=["text", "probabilities", "four labels", "too few", "missing", "regression", "no favourable label"],
+    )
+    def test_what_shows_nothing_is_a_problem(self, said: Any, task: dict[str, Any]) -> None:
+        result = self.result(said, **task)
+        assert result.problem is not None
+        assert result.measures == ()
+
+    def test_other_roles_must_have_labels(self) -> None:
+        import dataclasses
+
+        import pandas as pd
+
+        from aims_mlflow import registry
+
+        frame = pd.DataFrame({"g": ["a", "b"] * 100, "x": 0.5})
+        seen = self.seen(frame, [0, 1] * 100)
+        data = dataclasses.replace(seen.datasets["production"], role="test")
+        found = registry.get("fairness").run(dataclasses.replace(seen, datasets={"test": data}, given_predictions={"test": [0, 1] * 100}))
+        assert all(r.problem is not None for r in found)

@@ -94,6 +94,71 @@ class TestGate:
         assert GateDecision.model_validate_json(json.dumps(content)).allowed
 
 
+class TestReports:
+    """The decision as JUnit XML, SARIF and Markdown; what they say is tested in tests/reports."""
+
+    def gate(self, uri: str, folder: Path, *more: str) -> Result:
+        return aims(
+            "gate",
+            uri,
+            *("--junit", str(folder / "gate.xml"), "--sarif", str(folder / "gate.sarif"), "--markdown", str(folder / "gate.md")),
+            *more,
+        )
+
+    def test_they_are_written_whatever_the_answer_is(self, world: Any, tmp_path: Path) -> None:
+        for uri, code, verdict in ((world.uri, 0, "ALLOWED"), ("models:/golden/99", 2, "UNDECIDED")):
+            said = self.gate(uri, tmp_path)
+            assert said.exit_code == code, said.output
+            assert (tmp_path / "gate.md").read_text().startswith(f"## {verdict}: ")
+            assert json.loads((tmp_path / "gate.sarif").read_text())["runs"][0]["invocations"][0]["exitCode"] == code
+            assert "<testsuites" in (tmp_path / "gate.xml").read_text()
+        promotion.remove_the_bundle(world)
+        assert self.gate(world.uri, tmp_path, "--json").exit_code == 1
+        assert (tmp_path / "gate.md").read_text().startswith("## DENIED: ")
+
+    def test_alerts_stand_at_the_system_file_as_the_repository_knows_it(self, world: Any, tmp_path: Path) -> None:
+        (tmp_path / "policies").mkdir()
+        content = json.loads(json.dumps(make.SYSTEM)) | {"attestations": []}
+        (tmp_path / "policies" / "mine.yaml").write_text(yaml.safe_dump(content))
+        assert self.gate(world.uri, tmp_path, "--system", "policies/mine.yaml").exit_code == 1
+        result = json.loads((tmp_path / "gate.sarif").read_text())["runs"][0]["results"][0]
+        assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "policies/mine.yaml"
+
+    def test_a_report_that_cannot_be_written_is_no_yes(self, world: Any, tmp_path: Path) -> None:
+        said = self.gate(world.uri, tmp_path / "nowhere")
+        assert said.exit_code == 2
+        assert "the report cannot be written" in said.output
+
+
+class TestPolicyFolder:
+    def test_a_model_that_no_system_names_is_told_what_to_do(self, world: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "policies").mkdir()
+        monkeypatch.setenv("AIMS_POLICY_DIR", str(tmp_path / "policies"))
+        for said_, words in (("block", "unlisted models are blocked"), ("allow", "leaves unlisted models alone")):
+            (tmp_path / "policies" / "organisation.yaml").write_text(f"version: 1\nunlisted_models: {said_}\n")
+            content = json.loads(aims("gate", world.uri, "--json").stdout)
+            assert (content["verdict"], content["blockers"][0]["code"]) == ("undecided", "no_system")
+            assert words in content["blockers"][0]["reason"]
+            assert "system.model: golden" in content["blockers"][0]["fix"]
+            assert aims("promote", world.uri, "champion").exit_code == 2
+        assert world.alias() is None
+
+    def test_the_organisation_tightens_what_the_system_allows(self, world: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        folder = tmp_path / "policies"
+        folder.mkdir()
+        content = json.loads(json.dumps(make.SYSTEM))
+        content["system"]["model"] = "golden"
+        (folder / "golden.yaml").write_text(yaml.safe_dump(content))
+        monkeypatch.setenv("AIMS_POLICY_DIR", str(folder))
+        (folder / "organisation.yaml").write_text("version: 1\ndefault_tier: low\n")
+        assert aims("gate", world.uri).exit_code == 0
+        asked = "requirements: [{check: performance, metric: roc_auc_score, max: 0.5}]"
+        (folder / "organisation.yaml").write_text(f"version: 1\ndefault_tier: low\n{asked}\n")
+        said = aims("gate", world.uri, "--json")
+        assert said.exit_code == 1
+        assert "asked: at most 0.5" in said.output
+
+
 class TestPromote:
     def test_yes(self, world: Any) -> None:
         said = aims("promote", world.uri, "champion", "--json")

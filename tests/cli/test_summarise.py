@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -72,3 +73,44 @@ def test_what_cannot_be_made_is_said_with_the_fix(file: Path, arguments: tuple[s
 def test_the_table_of_commands_has_it() -> None:
     found: Any = CliRunner().invoke(main, ["--help"])
     assert "summarise" in found.stdout
+
+
+def test_days_of_warning_can_be_set(file: Path, tmp_path: Path) -> None:
+    due = (date.today() + timedelta(days=40)).isoformat()  # noqa: DTZ011 - a date in a file is local
+    file.write_text(FILE + f"impact: {{review_due: {due}}}\n")
+    assert "0 overdue, 0 within 30 days" in aims("loans").stdout
+    assert "0 overdue, 1 within 50 days" in aims("loans", "--soon", "50").stdout
+    assert aims("loans", "--soon", "-1").exit_code == 2
+
+
+def test_everything_can_be_read_again(file: Path) -> None:
+    assert aims("loans", "--fresh").exit_code == 0
+
+
+def test_a_review_is_written_and_shown(file: Path, tmp_path: Path) -> None:
+    result = aims("loans", "--review", "2026-01-01", "2026-03-31", "--out", str(tmp_path / "out"))
+    assert result.exit_code == 0, result.output
+    for words in ("2026-01-01 to 2026-03-31", "0 versions measured", "none recorded", "not said", "review of loans, 2026-01-01"):
+        assert words in result.stdout, words
+    assert (tmp_path / "out" / "review.html").read_text().startswith("<!doctype html>")
+    assert not (tmp_path / "out" / "record.html").exists()
+
+
+def test_machines_get_a_review_as_json(file: Path) -> None:
+    made = json.loads(aims("loans", "--review", "2026-01-01", "2026-03-31", "--json").stdout)
+    assert (made["begin"], made["end"], made["format"]) == ("2026-01-01", "2026-03-31", "aims-mlflow review input 1")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("2026-03-31", "2026-01-01"), "before it begins"),
+        (("spring", "2026-01-01"), "does not match the format"),
+        (("2026-01-01",), "2 arg"),
+    ],
+    ids=["backwards", "no date", "one date"],
+)
+def test_a_period_that_is_none_is_refused(file: Path, arguments: tuple[str, ...], words: str) -> None:
+    result = aims("loans", "--review", *arguments)
+    assert result.exit_code == 2
+    assert words in " ".join(result.output.split())

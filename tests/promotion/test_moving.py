@@ -155,7 +155,7 @@ def edit_the_bundle(world: World) -> None:
     path = artifact(world, BUNDLE_PATH)
     content = json.loads(path.read_bytes())
     content["payload"] = "A" + content["payload"][1:]
-    path.write_text(json.dumps(content))
+    path.write_text(json.dumps(content, sort_keys=True, separators=(",", ":")))
 
 
 def empty_the_bundle(world: World) -> None:
@@ -401,20 +401,24 @@ class TestPolicy:
         assert "other_system" in codes(decision)
 
     @pytest.mark.parametrize(
-        "files",
+        ("files", "code"),
         [
-            {},
-            {"other": {"id": "other"}},
-            {"golden": {"id": "another"}},
-            {"golden": {"id": "golden", "model": "another"}},
-            {"one": {"id": "one", "model": "golden"}, "two": {"id": "two", "model": "golden"}},
+            ({}, "no_system"),
+            ({"other": {"id": "other"}}, "no_system"),
+            ({"golden": {"id": "another"}}, "no_policy"),
+            ({"golden": {"id": "golden", "model": "another"}}, "no_system"),
+            ({"one": {"id": "one", "model": "golden"}, "two": {"id": "two", "model": "golden"}}, "no_policy"),
         ],
         ids=["none", "only another", "misnamed", "of another model", "two of one model"],
     )
-    def test_a_directory_without_exactly_one_leaves_it_undecided(self, world: World, policies: Path, files: dict[str, Any]) -> None:
+    def test_a_directory_without_exactly_one_leaves_it_undecided(
+        self, world: World, policies: Path, files: dict[str, Any], code: str
+    ) -> None:
         for name, identity in files.items():
             self.put(policies / f"{name}.yaml", system=identity)
-        assert codes(world.check(system=None)) == {"no_policy"}
+        decision = world.check(system=None)
+        assert (codes(decision), decision.exit_code) == ({code}, 2)
+        assert decision.blockers[0].fix
 
     def test_a_broken_file_in_the_directory_is_never_passed_over(self, world: World, policies: Path) -> None:
         self.put(policies / "golden.yaml")
@@ -425,7 +429,7 @@ class TestPolicy:
     def test_the_system_that_training_names_cannot_leave_the_directory(self, tmp_path: Path) -> None:
         self.put(tmp_path / "golden.yaml")
         world = trained(Store(), system_id="../golden")
-        assert codes(world.check(system=None)) == {"no_policy"}
+        assert codes(world.check(system=None)) == {"no_system"}
 
 
 class TestRecorded:

@@ -85,6 +85,64 @@ def test_each_consequence_is_an_impact_and_each_silent_party_an_unknown_one(make
     assert found[-1].harm_or_benefit == "benefit"
 
 
+DECLARED = {"party": "applicants", "kind": "benefit", "description": "faster", "by": "Owner", "on": "2026-02-01"}
+
+
+def test_declared_impacts_stand_beside_consequences_with_every_field(make: Any) -> None:
+    harm = {
+        **DECLARED,
+        "kind": "harm",
+        "arises_from": "failure",
+        "dimension": "money",
+        "scale": 4,
+        "affected": 12,
+        "affected_source": "complaints",
+        "irremediability": "can be paid back",
+        "confidence": "low",
+    }
+    found = impact_record(make.declared(make.system(impact={"impacts": [harm, DECLARED]})), None, ()).impacts
+    failure = next(i for i in found if i.arises_from == "failure")
+    assert (failure.scale, failure.affected, failure.affected_source) == ("C4", 12, "complaints")
+    assert (failure.irremediability, failure.confidence, failure.unknown) == ("can be paid back", "low", ())
+    (good,) = [i for i in found if i.harm_or_benefit == "benefit"]
+    assert (good.party, good.affected, good.affected_source) == ("applicants", 10_000, "applications in 2025"), "else the party's size"
+    assert "irremediability" not in good.unknown, "nobody asks whether good can be undone"
+    assert {"dimension", "scale", "confidence"} <= set(good.unknown)
+
+
+def test_a_party_with_a_declared_impact_is_spoken_for(make: Any) -> None:
+    silent = {"risk": {"consequences": []}}
+    assert next(i.state for i in impact_record(make.declared(make.system(**silent)), None, ()).impacts) is AnswerState.UNKNOWN
+    spoken = make.system(**silent, impact={"impacts": [DECLARED]})
+    assert {i.state for i in impact_record(make.declared(spoken), None, ()).impacts} == {AnswerState.ANSWERED}
+
+
+def test_each_consequence_says_for_itself_whether_it_can_be_undone_and_how_sure_it_is(make: Any) -> None:
+    one = {"objective": "C.2.5", "party": "applicants", "class": 3, "set_by": "Head", "set_on": "2026-01-15"}
+    sure = {**one, "irremediability": "by appeal", "confidence": "high"}
+    mixed = make.system(risk={"consequences": [sure, {**one, "objective": "C.2.8"}]})
+    harms = [i for i in impact_record(make.declared(mixed), None, ()).impacts if i.harm_or_benefit == "harm"]
+    assert [(i.irremediability, i.confidence) for i in harms] == [("by appeal", "high"), ("", "")]
+    assert question("irremediability", mixed).state is AnswerState.UNKNOWN, "one of them does not say"
+    whole = make.system(risk={"consequences": [sure]})
+    assert question("irremediability", whole).answer == "applicants: by appeal"
+    assert question("confidence", whole).answer == "applicants: high"
+
+
+@pytest.mark.parametrize(("arises_from", "key"), [("failure", "failures"), ("misuse", "misuse"), ("use", "harms")])
+def test_declared_impacts_answer_the_questions_they_are_about(make: Any, arises_from: str, key: str) -> None:
+    harm = {**DECLARED, "kind": "harm", "arises_from": arises_from, "description": "a wrong refusal"}
+    found = question(key, make.system(impact={"impacts": [harm]}))
+    assert (found.state, found.basis) == (AnswerState.ANSWERED, "system file")
+    assert "applicants: a wrong refusal (by Owner)" in found.answer
+
+
+def test_the_day_of_the_next_assessment_is_told(make: Any) -> None:
+    system = make.system(impact={"review_due": "2027-01-01"})
+    assert str(impact_record(make.declared(system), None, ()).review_due) == "2027-01-01"
+    assert question("timing", system).answer == "assessed again by 2027-01-01"
+
+
 def test_the_documentation_lists_every_key() -> None:
     text = (Path(__file__).parents[2] / "docs" / "records.md").read_text(encoding="utf-8")
     assert [q.key for q in QUESTIONS if f"`{q.key}`" not in text and q.key != "version"] == []

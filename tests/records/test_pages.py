@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from aims_mlflow.evidence import State
-from aims_mlflow.records import pages
-from aims_mlflow.records.reading import Declared, Read, count_runs
+from aims_mlflow.records import pages, viewing
+from aims_mlflow.records.looking import count
+from aims_mlflow.records.reading import Declared, Read
 from aims_mlflow.records.risk_words import LIKELIHOOD_SENTENCE
 from aims_mlflow.records.summary import make_record
 from aims_mlflow.records.words import SystemRecord
@@ -78,7 +79,7 @@ def record_of(seen: Any, system: Any, results: Any = None, *, versions: int = 2)
     found = tuple(seen(system, results) for _ in range(versions))
     named = tuple(one.__class__(**{**one.__dict__, "uri": f"models:/loans/{versions - i}"}) for i, one in enumerate(found))
     now = datetime.now(UTC)
-    return make_record(Read(Declared(system, True, "aims.yaml"), named, named[0] if named else None, count_runs((), named), now))
+    return make_record(Read(Declared(system, True, "aims.yaml"), named, named[0] if named else None, count((), {}), now))
 
 
 @pytest.fixture
@@ -136,7 +137,9 @@ class TestPage:
     def test_each_fairness_robustness_and_drift_result_is_drawn_beside_what_was_asked(self, record: SystemRecord, page: Page) -> None:
         assert [f.check for f in record.figures] == ["fairness", "robustness", "drift"]
         drawn = [value for tag, key, value in page.attributes if tag == "svg" and key == "aria-describedby"]
-        assert len(drawn) == len(record.figures)
+        over_time = {figure.id for o in record.objectives for s in o.series if (figure := viewing.over_time(s)) is not None}
+        assert len(over_time) == 4
+        assert len(drawn) == len(record.figures) + len(over_time), "a series that serves two objectives is drawn once"
         for figure in record.figures:
             assert figure.requirements
             assert f"#{figure.id}" in page.values("href"), "its requirement's row leads to it"
@@ -185,10 +188,73 @@ class TestPage:
 
     def test_nothing_registered_makes_a_page_too(self, make: Any) -> None:
         said = Declared(make.system(), False, "no system file was found")
-        empty = make_record(Read(said, (), None, count_runs((), ()), datetime.now(UTC)))
+        empty = make_record(Read(said, (), None, count((), {}), datetime.now(UTC)))
         assert Page(pages.html(empty)).unbalanced == []
         assert "There is no version or run to look at." in pages.markdown(empty)
         assert empty.state is State.MISSING
+
+
+def full(make: Any) -> Any:
+    """A system file in which every part of the record has something to show."""
+    return make.system(
+        attestations=[
+            {"control": "A.2.2", "statement": "s", "by": "b", "on": "2026-01-01", "expires": "2026-02-01"},
+            {"control": "A.10.4", "statement": "s", "by": "b", "on": "2026-01-01", "not_applicable": True},
+        ],
+        reviews=[{"on": "2026-01-01", "by": "b", "actions": [{"action": "a", "owner": "o", "due": "2026-02-01"}]}],
+        risk={
+            "treatments": [
+                {"objective": "C.2.5", "option": "modify", "action": "a", "owner": "o", "due": "2026-02-01", "control": "A.7.6"}
+            ],
+            "acceptances": [
+                {"objective": "C.2.5", "up_to": "low", "rationale": "r", "by": "b", "on": "2026-01-01", "expires": "2099-01-01"}
+            ],
+        },
+    )
+
+
+class TestPlans:
+    @pytest.fixture
+    def text(self, seen: Any, make: Any) -> str:
+        return " ".join(" ".join(Page(pages.html(record_of(seen, full(make)))).text).split())
+
+    def test_the_parts_stand_in_the_order_in_which_to_read_them(self, text: str) -> None:
+        names = ["Open items", "Due", "Controls and their evidence", "Statement of applicability (draft)", "AI objectives over time"]
+        names += [
+            "Risk register",
+            "Treatment plan",
+            "Impact record",
+            "Measures",
+            "Nonconformities and incidents",
+            "Attestations and waivers",
+        ]
+        main = text[text.index("What to do next") - 20 :]
+        at = [main.index(f" {name} ") for name in names]
+        assert at == sorted(at)
+
+    def test_what_is_overdue_is_said_in_words(self, text: str) -> None:
+        for words in ("overdue by", "ended", "days ago", "Nothing in this record has a date"):
+            assert (words in text) == (words != "Nothing in this record has a date"), words
+
+    def test_a_statement_of_applicability_says_who_excluded_what(self, text: str) -> None:
+        assert "37 of 38 controls included, 1 excluded; for 1 a named person has given the reason." in text
+        assert "Excluded, by a named person's reason" in text
+
+    def test_who_has_to_act_is_said(self, text: str) -> None:
+        assert "Who: Head of credit (owner of the system)" in text
+
+    def test_every_number_of_a_series_is_the_bundles(self, seen: Any, make: Any) -> None:
+        record = record_of(seen, make.system(), make.results(make.robustness(0.0123)))
+        page = Page(pages.html(record))
+        results = {r.id: r for r in seen(make.system(), make.results(make.robustness(0.0123))).bundle.results}
+        points = [(s, p) for o in record.objectives for s in o.series for p in s.points]
+        assert len(points) > 4
+        for series, point in points:
+            (result,) = [results[i] for i in point.evidence_ids if i in results]
+            measure = result.measure(series.metric)
+            assert measure is not None
+            assert (point.value, point.n) == (measure.value, measure.n)
+            assert pages.number(point.value) in " ".join(page.text)
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
@@ -200,15 +266,37 @@ def test_a_hostile_name_is_shown_and_does_nothing(seen: Any, make: Any, text: st
         system={"name": text, "purpose": text, "affected_parties": [party], "owner": {"name": text, "contact": text}, "deployment": text},
         data={"sensitive": [text]},
         requirements=[requirement],
-        impact=answers,
-        risk={
-            "consequences": [{"objective": "C.2.5", "party": text, "class": 3, "rationale": text, "set_by": text, "set_on": "2026-01-01"}]
+        impact={
+            **answers,
+            "impacts": [
+                {
+                    "party": text,
+                    "kind": "harm",
+                    "description": text,
+                    "dimension": text,
+                    "irremediability": text,
+                    "by": text,
+                    "on": "2026-01-01",
+                }
+            ],
         },
-        attestations=[{"control": "A.2.2", "statement": text, "by": text, "on": "2026-01-01", "reference": text}],
+        risk={
+            "owners": {"C.2.5": text},
+            "treatments": [{"objective": "C.2.5", "option": "modify", "action": text, "owner": text, "due": "2026-02-01"}],
+            "acceptances": [
+                {"objective": "C.2.5", "up_to": "low", "rationale": text, "by": text, "on": "2026-01-01", "expires": "2099-01-01"}
+            ],
+            "consequences": [{"objective": "C.2.5", "party": text, "class": 3, "rationale": text, "set_by": text, "set_on": "2026-01-01"}],
+        },
+        attestations=[
+            {"control": "A.2.2", "statement": text, "by": text, "on": "2026-01-01", "reference": text, "expires": "2026-02-01"},
+            {"control": "A.10.4", "statement": text, "by": text, "on": "2026-01-01", "not_applicable": True},
+        ],
+        reviews=[{"on": "2026-01-01", "by": text, "actions": [{"action": text, "owner": text, "due": "2026-02-01"}]}],
     )
     results = make.results(make.fairness(text, {text[:200]: (30, 200), "other": (100, 200)}))
     record = record_of(seen, system, results, versions=1)
-    plain = Page(pages.html(record_of(seen, make.system(), versions=1)))
+    plain = Page(pages.html(record_of(seen, full(make), versions=1)))
     page = Page(pages.html(record))
     assert page.unbalanced == []
     assert page.tags.keys() <= plain.tags.keys()

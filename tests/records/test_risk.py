@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from aims_mlflow.evidence import State
 from aims_mlflow.intervals import newcombe_difference
 from aims_mlflow.records.consequence import CLASSES, excess_decisions
-from aims_mlflow.records.risk import DEFAULT_MATRIX, RISING, highest, level_of, risk_register
+from aims_mlflow.records.hazards import find_hazards
+from aims_mlflow.records.risk import DEFAULT_MATRIX, RISING, highest, level_of, risk_register, steps_of
 from aims_mlflow.records.risk_words import LIKELIHOOD_SENTENCE, Level, RiskRecord, RiskRegister, RiskState
 
 NOW = datetime.now(UTC)
@@ -30,7 +31,9 @@ L5 moderate moderate high very_high very_high
 def register(seen: Any, system: Any, results: Any = None, earlier: Any = (), make: Any = None, **given_: Any) -> RiskRegister:
     from aims_mlflow.records.reading import Declared
 
-    return risk_register(Declared(system, True, "aims.yaml"), seen(system, results, **given_), earlier, NOW)
+    said = Declared(system, True, "aims.yaml")
+    past = [steps_of(said, one, find_hazards(said, one, NOW.date())) for one in earlier]
+    return risk_register(said, seen(system, results, **given_), past, NOW)
 
 
 def entry(found: RiskRegister, words: str) -> RiskRecord:
@@ -237,11 +240,56 @@ class TestTreatment:
         over = make.system(waivers=[{**waiver, "expires": "2026-02-01"}])
         assert entry(register(seen, over, undecided), "groups of sex").acceptance is None
 
+    @pytest.mark.parametrize(
+        ("up_to", "drop", "holds"),
+        [("high", 0.2, True), ("very_high", 0.2, True), ("moderate", 0.2, False), ("low", 0.01, True)],
+        ids=["as it reads", "above it", "below it", "low"],
+    )
+    def test_a_person_accepts_up_to_a_level(self, seen: Any, make: Any, up_to: str, drop: float, holds: bool) -> None:
+        given_ = {"objective": "C.2.8", "up_to": up_to, "rationale": "r", "by": "CRO", "on": "2026-01-01", "expires": "2099-01-01"}
+        system = make.system(risk={"acceptances": [given_]})
+        found = entry(register(seen, system, make.results(make.robustness(drop))), "disturbed")
+        assert found.acceptance is not None
+        assert (found.acceptance.by, found.acceptance.basis, found.acceptance.holds) == ("CRO", "acceptance", holds)
+        assert bool(found.acceptance.reason) != holds
+        assert found.acceptance.evidence_ids
+        assert entry(register(seen, system), "groups of sex").acceptance is None, "it is about another objective"
+
+    def test_what_is_unknown_cannot_be_accepted(self, seen: Any, make: Any) -> None:
+        given_ = {"objective": "C.2.1", "up_to": "very_high", "rationale": "r", "by": "CRO", "on": "2026-01-01", "expires": "2099-01-01"}
+        found = entry(register(seen, make.system(risk={"acceptances": [given_]})), "where the data came from")
+        assert found.level is Level.UNDETERMINED
+        assert found.acceptance is not None
+        assert not found.acceptance.holds
+        assert "not known cannot be accepted" in found.acceptance.reason
+
+    @pytest.mark.parametrize("dates", [("2025-01-01", "2026-01-01"), ("2098-01-01", "2099-01-01")], ids=["ended", "not yet"])
+    def test_an_acceptance_counts_between_its_days(self, seen: Any, make: Any, dates: tuple[str, str]) -> None:
+        given_ = {"objective": "C.2.8", "up_to": "high", "rationale": "r", "by": "CRO", "on": dates[0], "expires": dates[1]}
+        assert entry(register(seen, make.system(risk={"acceptances": [given_]})), "disturbed").acceptance is None
+
+    def test_one_entry_can_be_accepted_by_its_id_and_goes_before_a_waiver(self, seen: Any, make: Any) -> None:
+        waiver = {"control": "A.6.2.4", "reason": "r", "approved_by": "w", "on": "2026-01-01", "expires": "2099-01-01"}
+        undecided = make.results(make.fairness(groups={"a": (12, 20), "b": (600, 1000)}))
+        name = entry(register(seen, make.system(waivers=[waiver]), undecided), "groups of sex").risk_id
+        given_ = {"risk": name, "up_to": "very_high", "rationale": "r", "by": "CRO", "on": "2026-01-01", "expires": "2026-12-31"}
+        both = make.system(waivers=[waiver], risk={"acceptances": [given_]})
+        found = entry(register(seen, both, undecided), "groups of sex")
+        assert found.acceptance is not None
+        assert found.acceptance.basis == ("acceptance" if found.acceptance.holds else "waiver")
+        assert found.acceptance.by == "CRO"
+
+    def test_a_risk_has_the_owner_that_the_file_names(self, seen: Any, make: Any) -> None:
+        found = register(seen, make.system(risk={"owners": {"C.2.5": "Fairness board"}, "review_due": str(make.today)}))
+        assert entry(found, "groups of sex").owner == "Fairness board"
+        assert entry(found, "disturbed").owner == "Head of credit"
+        assert {e.review_due for e in found.entries} == {make.today}
+
     def test_history_shows_earlier_versions(self, seen: Any, make: Any) -> None:
         system = make.system()
         before = seen(system, make.results(make.robustness(0.2)), started=NOW - timedelta(days=3))
         found = entry(register(seen, system, earlier=[before]), "disturbed")
-        assert [(s.likelihood, s.level) for s in found.history] == [("L5", Level.HIGH)]
+        assert [(s.likelihood, s.consequence, s.level) for s in found.history] == [("L5", "C3", Level.HIGH)]
         assert found.likelihood.class_ == "L1"
 
 

@@ -19,7 +19,7 @@ from aims_mlflow.records.schema import schema_of_words, schema_text
 from aims_mlflow.records.sources import cited_by
 from aims_mlflow.records.summary import summarise
 from aims_mlflow.records.words import AnswerState, SystemRecord
-from aims_mlflow.scorecard import LIMIT, OWN_PART, with_own
+from aims_mlflow.scorecard import LIMIT, OWN_PART, SUMMARY_END, with_own
 from aims_mlflow.signing import open_bundle
 from aims_mlflow.store import Store
 
@@ -45,7 +45,9 @@ def test_every_claim_can_be_followed_to_a_signed_bundle(world: Any, make: Any) -
         there |= {r.id for r in bundle.results} | {e.id for e in bundle.evidence} | {f"b-{verified.sha256[:16]}", version.id}
     for source in record.sources:
         assert source.id in there or (source.rests_on and set(source.rests_on) <= {s.id for s in record.sources}), source
-    evidence = [s.id for s in record.sources if s.kind == "evidence"]
+    in_use = [s for s in record.sources if s.title in ("monitor.looked", "event_log.complete") and s.id not in there]
+    assert {s.where for s in in_use} == {record.version}, "nobody has looked at it in operation, which rests on the version itself"
+    evidence = [s.id for s in record.sources if s.kind == "evidence" and s not in in_use]
     assert evidence
     assert set(evidence) <= there, "judged as the run judged it, evidence is cited by the bundle's own id"
 
@@ -73,7 +75,7 @@ def test_the_json_meets_the_schema_reads_back_and_begins_with_what_is_open(world
     names = list(written)
     assert names.index("open_items") < names.index("impact") < names.index("risks")
     weights = [i.weight for i in record.open_items]
-    assert weights == sorted(weights, key=["broken", "blocks", "unknown", "due", "note"].index)
+    assert weights == sorted(weights, key=["broken", "blocks", "unknown", "due", "gap", "note"].index)
 
 
 class TestWhichVersion:
@@ -267,12 +269,22 @@ class TestWriting:
         assert newest.data.tags["aims.risk"] == record.highest_risk.value
         for name in ("record.json", "record.md", "record.html"):
             assert world.store.read(newest.info.run_id, f"aims/{name}")
+        link = f"(#/experiments/{experiment.experiment_id}/runs/{newest.info.run_id}/artifacts/aims/record.html)"
+        described = client.get_experiment_by_name("aims/loans").tags
+        assert (
+            described.items() >= {"aims.system": "loans", "aims.state": record.state.value, "aims.risk": record.highest_risk.value}.items()
+        )
+        assert described["mlflow.experimentKind"] == "custom_model_development"
         assert json.loads(world.store.read(newest.info.run_id, "aims/record.json")) == json.loads(record.json_bytes())
         model = client.get_registered_model("loans")
         assert model.tags == {"aims.system": "loans", "aims.state": record.state.value, "aims.risk": record.highest_risk.value}
-        for text in (model.description, world.store.version(version.uri).description, newest.data.tags["mlflow.note.content"]):
+        own = (model.description, world.store.version(version.uri).description, described["mlflow.note.content"])
+        for text in (*own, newest.data.tags["mlflow.note.content"]):
             assert "A.6 and A.7" in text
             assert len(text) <= LIMIT + 50
+            first = text.splitlines()[0]
+            assert first.startswith("Evidence "), "lists show the first words as they are written"
+            assert link in first, "the record is one click away from whatever describes it"
 
     def test_nothing_is_written_if_it_shall_not_be(self, world: Any, make: Any) -> None:
         world.version(make.system())
@@ -290,12 +302,16 @@ class TestWriting:
             (client.get_registered_model("loans").description, "Ask Ada before use."),
             (client.get_model_version("loans", version.version).description, "Trained on Tuesday."),
         ):
-            assert text.startswith(f"{own}\n\n{OWN_PART}")
-            assert text.count(OWN_PART) == 1
+            assert text.startswith(f"{own}\n\nEvidence missing, ")
+            assert text.count(OWN_PART) == text.count(f"{SUMMARY_END}\n{OWN_PART}\n###") == 1
 
     def test_our_own_text_is_replaced(self) -> None:
         assert with_own("### Gate: x\n…", "card") == f"{OWN_PART}\ncard"
         assert with_own("", "card") == f"{OWN_PART}\ncard"
+        first = with_own("by hand", "card", "in one line")
+        assert first == f"by hand\n\nin one line (aims)\n{OWN_PART}\ncard"
+        assert with_own(first, "new", "another line") == f"by hand\n\nanother line (aims)\n{OWN_PART}\nnew"
+        assert with_own(with_own("", "card", "in one line"), "new") == f"{OWN_PART}\nnew"
 
     def test_files_are_written_where_asked(self, world: Any, make: Any, tmp_path: Path) -> None:
         summarise(make.system(), store=world.store, write=False, out=tmp_path / "new" / "folder")
@@ -330,4 +346,4 @@ def test_the_day_can_be_given(world: Any, make: Any) -> None:
     later = summarise(system, store=world.store, write=False, today=make.today + timedelta(days=20))
     assert [w.days_left for w in now.persons_words if w.kind == "waiver"] == [10]
     assert [w.expired for w in later.persons_words if w.kind == "waiver"] == [True]
-    assert any(i.weight == "due" and "has ended" in i.what for i in later.open_items)
+    assert any(i.weight == "due" and "ended on" in i.why for i in later.open_items)

@@ -1,0 +1,1 @@
+"""Tests of operation: a model after deployment."""
