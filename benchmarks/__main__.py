@@ -12,7 +12,7 @@ from benchmarks.comparing import Row, line, measure, table
 
 NAMES = ("fingerprint", "groups", "resampling", "quality", "robustness", "imports", "track", "rollup")
 SIMULATED = ("coverage", "error_rates", "promotion")
-"""Tables of their own, by simulation and not by the clock: they take minutes, so they are printed only where they are named."""
+"""Tables of their own, by simulation or on servers of their own: they take minutes, so they are printed only where they are named."""
 
 
 def rows(name: str, *, quick: bool = False, times: int = 5) -> Iterator[Row]:

@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[1]
 ROWS = {"fingerprint": 2, "groups": 1, "resampling": 1, "quality": 1, "robustness": 1, "imports": 1, "track": 1, "rollup": 2}
 SIMULATED = {
     "coverage": ("wilson", "newcombe", "mover", "tango", "delong", "bootstrap", "welch", "roc_auc_score_gain", "distance"),
+    "promotion": ("stock", "gated: not protected", "gated: protected, allowed", "gated: protected, denied", "50 MB"),
     "error_rates": ("demographic_parity_ratio", "equalized_odds_difference", "accuracy_score", "roc_auc_score"),
 }
 

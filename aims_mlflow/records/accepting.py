@@ -19,11 +19,12 @@ RISING: tuple[Level, ...] = tuple(Level)
 def acceptance_of(said: Declared, seen: Seen | None, hazard: Hazard, risk_id: str, level: Level, today: date) -> Acceptance | None:
     """Return who accepted an entry of the register, or None.
 
-    Of several, one that covers the entry as it reads now goes before one that does not, and an acceptance of the risk before a
-    waiver of its evidence. What has ended, or is dated in the future, counts as nobody's word.
+    An acceptance of the risk goes before a waiver of its evidence, even where it does not cover the entry as it reads now: that its
+    evidence is let through accepts no risk that somebody has limited. Of several acceptances, one that covers it goes first. What
+    has ended, or is dated in the future, counts as nobody's word.
     """
     found = [*_given(said, hazard, risk_id, level, today), *_waived(said, seen, hazard, today)]
-    return min(found, key=lambda a: (not a.holds, a.basis != "acceptance", -a.expires.toordinal()), default=None)
+    return min(found, key=lambda a: (a.basis != "acceptance", not a.holds, -a.expires.toordinal()), default=None)
 
 
 def fits(given: RiskAcceptance, risk_id: str, objectives: tuple[str, ...]) -> bool:

@@ -14,6 +14,7 @@ from datetime import date
 from aims_mlflow.decision import Blocker
 from aims_mlflow.disparity import MINIMUM_N
 from aims_mlflow.evidence import LETS_THROUGH, CheckResult, Evidence, State
+from aims_mlflow.gate import KEY_BLOCKERS
 from aims_mlflow.judging.bounds import IMPLICIT_METRIC
 from aims_mlflow.judging.standing import expanded
 from aims_mlflow.records import likelihood
@@ -285,9 +286,9 @@ def _integrity(said: Declared, seen: Seen | None) -> Hazard | NotRaised:
 
 def _was_changed(blocker: Blocker) -> bool:
     """Whether the blocker is a change that was seen; what is unsigned or signed by a stranger is not known to be changed."""
-    if blocker.code in ("no_run", "no_bundle", "no_model_files"):
+    if blocker.code in KEY_BLOCKERS | {"no_run", "no_bundle", "no_model_files"}:
         return False
-    stranger = ("not signed", "unknown key", "does not trust", "without a model")
+    stranger = ("not signed", "unknown key", "no key that the policy trusts", "does not trust", "without a model")
     return not any(words in blocker.reason for words in stranger)
 
 

@@ -151,7 +151,7 @@ def _cases(cases: CaseRecord) -> Iterator[OpenItem]:
             yield OpenItem(
                 weight="due",
                 what=f"The {one.sort} {one.id} is {one.state}: {one.what}",
-                fix=f"act on it and close it with evidence: aims {one.sort} act {one.id}",
+                fix=one.fix,
                 evidence_ids=one.evidence_ids,
             )
 

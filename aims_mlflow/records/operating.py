@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from aims_mlflow.errors import AimsError
 from aims_mlflow.evidence import digest
@@ -36,8 +36,7 @@ class Operation:
         for one in self.cases.found:
             if one.open and one.due is not None:
                 what = f"The {one.sort} {one.id} is to be closed: {one.what}"
-                fix = f"act on it and close it with evidence: aims {one.sort} act {said.system.id} {one.id}"
-                yield Dated(one.sort, what, one.due, owner_of(said), fix, one.evidence_ids)
+                yield Dated(one.sort, what, one.due, owner_of(said), one.fix, one.evidence_ids)
 
     def on(self, said: Declared, seen: Seen, now: datetime) -> Seen:
         """Return a version as it stands with what looks at it in operation say; these two controls only, nothing of its training."""
@@ -64,20 +63,27 @@ def operation_of(store: Store, said: Declared, now: datetime) -> Operation:
         known = in_operation(said.system, store, trust=said.trust, now=now)
     except AimsError as error:
         return Operation(CaseRecord(known=False, reason=f"nothing of operation could be read: {error.what}"))
-    shown = tuple(_shown(case) for case in (*known.cases, *known.incidents))
+    shown = tuple(_shown(case, said.system.id) for case in (*known.cases, *known.incidents))
     record = CaseRecord(known=True, reason="" if shown else NONE, found=shown)
     return Operation(record, tuple(_source(said, one) for one in shown), known if said.known else None)
 
 
-def _shown(case: Case) -> CaseShown:
+FIXES: dict[str, str] = {
+    "nonconformity": "act on it (aims nonconformity act {0} {1}), and close it with evidence that it worked",
+    "incident": "tell those who have to know (aims incident tell {0} {1}), and close it (aims incident close {0} {1})",
+}
+
+
+def _shown(case: Case, system_id: str) -> CaseShown:
     events = [kept.event for kept in case.events]
     first = case.first
     done = [f"{e.time:%Y-%m-%d} {e.by}: {e.what}" for e in events if e.kind in ("cause", "action", "reviewed", "told")]
     closing = next((e for e in reversed(events) if e.kind == "closed"), None) if case.state == "closed" else None
     proof = closing.evidence if closing else None
+    sort: Literal["incident", "nonconformity"] = "incident" if case.id.startswith("in-") else "nonconformity"
     return CaseShown(
         id=case.id,
-        sort="incident" if case.id.startswith("in-") else "nonconformity",
+        sort=sort,
         state=case.state,
         open=case.open,
         what=first.what if first else "its events cannot be read",
@@ -91,6 +97,7 @@ def _shown(case: Case) -> CaseShown:
         closed_by=closing.by if closing else "",
         closed_with=f"run {proof.run_id}, bundle {proof.bundle_sha256[:16]}" if proof else closing.without_evidence if closing else "",
         problems=case.problems,
+        fix=FIXES[sort].format(system_id, case.id) if case.open else "",
         evidence_ids=("c-" + digest([case.id, *case.heads])[:16],),
     )
 

@@ -22,7 +22,6 @@ from aims_mlflow.records.sources import cited_by, sources_of
 from aims_mlflow.records.words import CoverageLine, GateWord, MeasureShown, OpenItem, Source, VersionRecord
 from aims_mlflow.signing import Verified
 
-
 DETAILED = 60
 """Newest versions whose control lines are kept; of earlier ones the state, and each risk's and each objective's values."""
 

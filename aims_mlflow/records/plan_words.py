@@ -146,6 +146,7 @@ class CaseShown(Word):
     closed_by: str = ""
     closed_with: str = Field(default="", description="what shows that it worked, or why there is no evidence of it")
     problems: tuple[str, ...] = ()
+    fix: str = Field(default="", description="what to do about it, where it is open")
     evidence_ids: tuple[str, ...] = ()
 
 

@@ -26,8 +26,8 @@ def cited_by(word: object) -> Iterator[str]:
                 yield from value
             else:
                 yield from cited_by(value)
-    elif isinstance(word, tuple):
-        for one in word:
+    elif isinstance(word, (tuple, dict)):
+        for one in word.values() if isinstance(word, dict) else word:
             yield from cited_by(one)
 
 

@@ -49,6 +49,11 @@ class Gated:
         """Let nobody else promote, rename or delete these models meanwhile, where the registry underneath can."""
         yield
 
+    @contextmanager
+    def _gathering(self) -> Iterator[None]:
+        """Write together what the gate writes for people, where the registry underneath can."""
+        yield
+
     # MLflow's methods, with MLflow's signatures
 
     def set_registered_model_alias(self, name: str, alias: str, version: Any) -> None:
@@ -204,7 +209,7 @@ class Gated:
             name = self._known_as(name)
             store, actor = self._reader(), guarding.actor()
             examined = guarding.examined(f"models:/{name}/{number}", holder, store)
-            with self._turn(name):
+            with self._turn(name), self._gathering():
                 move(examined, careful, store, actor=actor)
         except PromotionBlocked as error:
             raise guarding.denied(error.decision) from error.__cause__  # type: ignore[arg-type]  # our own move puts a GateDecision there

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import posixpath
 import secrets
@@ -18,6 +19,8 @@ from aims_mlflow.errors import StoreError
 from aims_mlflow.server import rows
 from aims_mlflow.store import RunView, Store, VersionView
 from aims_mlflow.store.logs import HEAD, LogPlace
+
+log = logging.getLogger("aims_mlflow")
 
 MOST_MANIFESTS = 1_000
 """Manifests that are remembered at most."""
@@ -84,7 +87,7 @@ class Inside(Store):
         super().__init__(tracking_uri, registry_uri)
         self._places: dict[str, str] = {}
         self._remember = remember
-        self._just_read = threading.local()
+        self._mine = threading.local()
         self._manifests: dict[Path, tuple[object, dict[str, tuple[int, str]]]] = {}
 
     @cached_property
@@ -160,7 +163,7 @@ class Inside(Store):
 
     def _location(self, where: str | VersionView) -> str:
         uri = where.uri if isinstance(where, VersionView) else where
-        read, self._just_read.place = getattr(self._just_read, "place", None), None
+        read, self._mine.read = getattr(self._mine, "read", None), None
         if read is not None and read[0] == uri:  # with the version itself, a moment ago in this thread; good for one look
             return here(super()._location(read[1]))
         found = self._row(uri)
@@ -185,7 +188,7 @@ class Inside(Store):
         found = self._row(uri)
         if found is None:
             return super().version(uri)
-        self._just_read.place = (found[0].uri, found[1])
+        self._mine.read = (found[0].uri, found[1])
         return replace(found[0], run_id=found[0].run_id or self.model_run(found[0].source))
 
     def run(self, run_id: str) -> RunView:
@@ -198,6 +201,7 @@ class Inside(Store):
 
     def log_again(self, place: LogPlace) -> LogPlace:
         """Return the log's place with its runs as they are now."""
+        self._settle_heads()
         found = self._call("find the log", lambda: self._runs(experiment_id=place.experiment_id))
         self._places.update({run_id: here(location) for run_id, (_, location) in found.items()})
         views = (view for view, _ in found.values())
@@ -206,23 +210,59 @@ class Inside(Store):
     def move_heads(self, run_id: str, add: Mapping[str, str], remove: Iterable[tuple[str, str]]) -> None:
         """Name new heads of the log in tags of its run, and take those away that they follow, in one transaction."""
         gone = list(remove)
+        moves = []
+        for one in {run_id, *(named_by for named_by, _ in gone)}:
+            named = {HEAD + sha256: sequence for sha256, sequence in add.items()} if one == run_id else {}
+            moves.append((one, named, [HEAD + sha256 for named_by, sha256 in gone if named_by == one]))
+        if getattr(self._mine, "gathering", False):
+            self._mine.heads = moves
+        else:
+            self._put_heads(moves)
 
+    @contextmanager
+    def gathering(self) -> Iterator[None]:
+        """Write the hint to the log's heads together with the next index of a version, where one database holds both.
+
+        The hint may come late: an entry is in the log without it. It is written at the latest at the end, or before the next entry.
+        """
+        self._mine.gathering = self.tracking_uri == self._given[1]
+        try:
+            yield
+        finally:
+            self._mine.gathering = False
+            try:
+                self._settle_heads()
+            except StoreError as error:
+                log.warning("the hint to the log's heads could not be written: %s", error)
+
+    def _settle_heads(self) -> None:
+        moves, self._mine.heads = getattr(self._mine, "heads", None), None
+        if moves:
+            self._put_heads(moves)
+
+    def _put_heads(self, moves: list[tuple[str, dict[str, str], list[str]]]) -> None:
         def put() -> None:
             with self._tracking.ManagedSessionMaker(read_only=False) as session:
-                for one in {run_id, *(named_by for named_by, _ in gone)}:
-                    here = {HEAD + sha256: sequence for sha256, sequence in add.items()} if one == run_id else {}
-                    rows.tag_run(session, one, here, [HEAD + sha256 for named_by, sha256 in gone if named_by == one])
+                for one, named, gone in moves:
+                    rows.tag_run(session, one, named, gone)
 
         self._call("name the log's heads", put)
 
     def index_version(self, view: VersionView, tags: Mapping[str, str], text: str) -> None:
         """Set tags and the description of a version, in one transaction."""
+        moves, self._mine.heads = getattr(self._mine, "heads", None) or [], None
 
         def put() -> None:
             with self._registry.ManagedSessionMaker(read_only=False) as session:
                 rows.tag_version(session, view.name, view.version, tags, description=text)
+                for one, named, gone in moves:
+                    rows.tag_run(session, one, named, gone)
 
-        self._call(f"tag {view.uri}", put)
+        try:
+            self._call(f"tag {view.uri}", put)
+        except StoreError:
+            self._mine.heads = moves  # they are written by themselves then
+            raise
 
     def _row(self, uri: str) -> tuple[VersionView, str] | None:
         """Return a version and where it is loaded from, or None where the URI names none by its number."""

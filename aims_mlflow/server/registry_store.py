@@ -92,6 +92,14 @@ class GatedSqlStore(Gated, SqlAlchemyStore):
         with turns.turn(self.engine, names):
             yield
 
+    @contextmanager
+    def _gathering(self) -> Iterator[None]:
+        if isinstance(self._store, Inside):
+            with self._store.gathering():
+                yield
+        else:
+            yield
+
     # what is read
 
     @cached_property

@@ -147,7 +147,7 @@ def tag_version(
     _settle(session, SqlModelVersionTag, of, tags, remove)
     if description is not None:
         asked = {"to": description, "at": get_current_time_millis(), **{f"of_{column}": value for column, value in of.items()}}
-        session.connection().execute(_description_statement(SqlModelVersion), asked)
+        session.connection().execute(_description_statement(SqlModelVersion), asked)  # pyright: ignore[reportArgumentType] # a cache takes any class
 
 
 def tag_run(session: Any, run_id: str, tags: Mapping[str, str], remove: Collection[str]) -> None:

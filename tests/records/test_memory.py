@@ -7,7 +7,7 @@ import os
 import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,15 @@ import pytest
 from aims_mlflow.bundle import BUNDLE_PATH
 from aims_mlflow.errors import StoreError
 from aims_mlflow.promotion import promote
+from aims_mlflow.records import looking, summary
 from aims_mlflow.records.looking import look
 from aims_mlflow.records.memory import PATH, REREAD, Memory, recalled, sealed, until_of
 from aims_mlflow.records.publishing import newest_records
-from aims_mlflow.records.summary import summarise
+from aims_mlflow.records.sources import cited_by
+from aims_mlflow.records.summary import make_record, summarise
 from aims_mlflow.records.words import SystemRecord
+from aims_mlflow.signing import Trust, signing_key
+from aims_mlflow.signing.trust import TrustedKey
 from aims_mlflow.store import Store, connection
 
 LONG_AGO = datetime.now(UTC) - timedelta(days=9)
@@ -275,3 +279,40 @@ def test_what_is_judged_holds_until_the_next_date_that_matters(make: Any, seen: 
     assert until_of(soon, version) == midnight
     nothing = replace(version, bundle=None)
     assert until_of(make.declared(make.system(attestations=[])), nothing) is None
+
+
+def test_of_many_versions_the_older_are_kept_without_their_lines(world: Any, make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for room in (looking, summary):
+        monkeypatch.setattr(room, "DETAILED", 1)
+    for at in range(3):
+        tagged(world, make.system(), started=LONG_AGO + timedelta(days=at))
+    first = summarise(make.system(), store=world.store)
+    assert [len(v.lines) for v in first.versions] == [38, 0, 0]
+    memory = memory_of(world)
+    assert [len(k.part.version.lines) for k in memory.parts] == [38, 0, 0]
+    for kept in memory.parts:
+        assert set(cited_by(kept.part)) <= {s.id for s in kept.part.sources}
+    remembered, fresh = (summarise(make.system(), store=world.store, write=False, fresh=f) for f in (False, True))
+    assert set(cited_by(fresh)) <= {s.id for s in fresh.sources}
+    assert told(remembered) == told(fresh)
+    assert len(next(s for o in fresh.objectives for s in o.series).points) == 3
+    monkeypatch.setattr(looking, "DETAILED", 2)
+    monkeypatch.setattr(summary, "DETAILED", 2)
+    assert [len(v.lines) for v in summarise(make.system(), store=world.store, write=False).versions] == [38, 38, 0]
+
+
+@pytest.mark.parametrize("role", ["evidence", "decision"])
+def test_whose_keys_count_is_what_the_list_of_keys_says(world: Any, make: Any, role: str) -> None:
+    version = world.version(make.system())
+    key = signing_key()
+    trust = Trust(keys=(TrustedKey(id=key.id, name="this desk", public=key.public, roles=(role,), since=date(2020, 1, 1)),))
+    said = replace(make.declared(), trust=trust)
+    seen = look(world.store, said, datetime.now(UTC)).read.counted
+    assert seen is not None
+    assert (seen.bundle is not None) == (role == "evidence")
+    if role == "decision":
+        record = make_record(look(world.store, said, datetime.now(UTC)).read)
+        assert record.open_items[0].weight == "broken"
+        assert version.uri in record.open_items[0].what
+        integrity = next(e for e in record.risks.entries if "C.2.10" in e.objective)
+        assert integrity.likelihood.p is None, "a stranger's word is not a change that was seen"

@@ -272,12 +272,13 @@ class TestTreatment:
         waiver = {"control": "A.6.2.4", "reason": "r", "approved_by": "w", "on": "2026-01-01", "expires": "2099-01-01"}
         undecided = make.results(make.fairness(groups={"a": (12, 20), "b": (600, 1000)}))
         name = entry(register(seen, make.system(waivers=[waiver]), undecided), "groups of sex").risk_id
-        given_ = {"risk": name, "up_to": "very_high", "rationale": "r", "by": "CRO", "on": "2026-01-01", "expires": "2026-12-31"}
-        both = make.system(waivers=[waiver], risk={"acceptances": [given_]})
-        found = entry(register(seen, both, undecided), "groups of sex")
-        assert found.acceptance is not None
-        assert found.acceptance.basis == ("acceptance" if found.acceptance.holds else "waiver")
-        assert found.acceptance.by == "CRO"
+        for up_to in ("very_high", "low"):
+            given_ = {"risk": name, "up_to": up_to, "rationale": "r", "by": "CRO", "on": "2026-01-01", "expires": "2099-12-31"}
+            both = make.system(waivers=[waiver], risk={"acceptances": [given_]})
+            found = entry(register(seen, both, undecided), "groups of sex")
+            assert found.acceptance is not None
+            assert (found.acceptance.basis, found.acceptance.by) == ("acceptance", "CRO")
+            assert found.acceptance.holds == (up_to == "very_high"), "a waiver accepts no risk that somebody has limited"
 
     def test_a_risk_has_the_owner_that_the_file_names(self, seen: Any, make: Any) -> None:
         found = register(seen, make.system(risk={"owners": {"C.2.5": "Fairness board"}, "review_due": str(make.today)}))

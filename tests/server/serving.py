@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 import yaml
 
+from aims_mlflow.server import guarding
 from aims_mlflow.store import Store
 
 from . import making
@@ -83,6 +84,7 @@ class Server:
             "DO_NOT_TRACK": "true",
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # eight more processes, for nothing that is asked of it here
             "AIMS_HOME": str(self.folder / "home"),
+            guarding.SAID: None,
             **self.env,
         }
         env = {

@@ -42,7 +42,7 @@ def set_uris() -> Iterator[Any]:
         mlflow.set_registry_uri(registry)
 
     yield to
-    mlflow.set_tracking_uri("")
+    mlflow.set_tracking_uri(None)  # pyright: ignore[reportArgumentType]  # "" would be a folder
     mlflow.set_registry_uri("")
 
 
@@ -137,12 +137,12 @@ class TestSqlite:
         self, mlflow_home: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.delenv("AIMS_POLICY_DIR")
-        making.trained(Store(mlflow_home, mlflow_home), "m")
+        made = making.trained(Store(mlflow_home, mlflow_home), "m")
         (tmp_path / "aims.yaml").write_text(yaml.safe_dump(making.SYSTEM | {"gate": {"protects": ["live"]}}))
         mlflow.set_registry_uri(f"aims+{mlflow_home}")
         client = mlflow.MlflowClient()
         client.set_registered_model_alias("m", "live", "1")
-        (kept,) = recorded_decisions(client.get_model_version("m", "1").run_id)
+        (kept,) = recorded_decisions(made.version.run_id)
         assert kept.decision is not None
         client.set_registered_model_alias("m", "champion", "1")  # this system does not protect it
-        assert len(recorded_decisions(client.get_model_version("m", "1").run_id)) == 1
+        assert len(recorded_decisions(made.version.run_id)) == 1

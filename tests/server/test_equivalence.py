@@ -134,7 +134,7 @@ def clock(tmp_path_factory: pytest.TempPathFactory, _mlflow_template: Path) -> I
         patch.chdir(empty.parent)
         mlflow.set_tracking_uri(f"sqlite:///{empty}")
         yield
-        mlflow.set_tracking_uri("")
+        mlflow.set_tracking_uri(None)  # pyright: ignore[reportArgumentType]  # "" would be a folder
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
 
 

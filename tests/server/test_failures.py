@@ -159,7 +159,8 @@ class TestWithin:
     def test_no_key_to_sign_with(self, within: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str) -> None:
         making.trained(Inside(within, within), "m")
         store = GatedSqlStore(f"aims+{within}")
-        new_key(tmp_path / "wide.key").path.chmod(0o644)
+        new_key(tmp_path / "wide.key")
+        (tmp_path / "wide.key").chmod(0o644)
         monkeypatch.setenv("AIMS_GATE_KEY", named.format(folder=tmp_path))
         assert "could not be signed" in refused(store)
         monkeypatch.delenv("AIMS_GATE_KEY")
@@ -167,7 +168,7 @@ class TestWithin:
 
     def test_a_key_service_that_is_dead(self, within: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """A service that takes the call and never answers."""
-        from securesystemslib.signer import SIGNER_FOR_URI_SCHEME, Signer
+        from securesystemslib.signer import SIGNER_FOR_URI_SCHEME, Signer  # pyright: ignore[reportPrivateImportUsage]  # its face
 
         from aims_mlflow.signing import signers
 
@@ -182,7 +183,7 @@ class TestWithin:
             def public_key(self) -> Any:
                 return new_key(tmp_path / "other.key").signer.public_key
 
-            def sign(self, _: bytes) -> Any:
+            def sign(self, payload: bytes) -> Any:  # noqa: ARG002 - its signature is the interface
                 never.wait()
 
         making.trained(Inside(within, within), "m")

@@ -228,7 +228,6 @@ def test_no_header_gives_leave(world: World, header: str) -> None:
         assert world.state() == world.before
 
 
-def test_there_were_enough_of_them(world: World) -> None:
-    if not world.sent:
-        pytest.skip("the requests are sent by the tests before this one")
-    assert len(world.sent) >= 150
+def test_there_are_enough_of_them(world: World) -> None:
+    """Counted from what the tests above ask, because they may be run by several workers."""
+    assert len(world.attacks) * 2 * len(FORMS) >= 150
