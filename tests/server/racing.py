@@ -1,6 +1,6 @@
 """The race: processes that swap the files of a model's versions while they promote them, each under a registry store of its own.
 
-``python racing.py FOLDER DATABASE PROCESSES ROUNDS`` does it, and writes what happened to FOLDER/told.json.
+``python racing.py PROCESSES ROUNDS FOLDER DATABASE [FOLDER DATABASE ...]`` does it, and writes what happened to FOLDER/told.json.
 """
 
 from __future__ import annotations
@@ -141,4 +141,5 @@ def main(folder: Path, database: str, processes: int, rounds: int) -> None:
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parent))
-    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
+    for at in range(3, len(sys.argv), 2):
+        main(Path(sys.argv[at]), sys.argv[at + 1], int(sys.argv[1]), int(sys.argv[2]))

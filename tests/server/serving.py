@@ -156,13 +156,24 @@ def policies(folder: Path, **more: Any) -> Path:
     return folder
 
 
+TEMPLATE = "mlflow-tables"
+"""A database with MLflow's tables, made once: making them takes seconds."""
+
+
 def database(postgres: str, name: str) -> str:
-    """Make a database, and return its URI."""
+    """Make a database with MLflow's tables, and return its URI."""
     import sqlalchemy
+    from mlflow.store.db.utils import _initialize_tables
 
     engine = sqlalchemy.create_engine(postgres.format("postgres"), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        connection.execute(sqlalchemy.text(f'CREATE DATABASE "{name}"'))
+        known = connection.execute(sqlalchemy.text("SELECT datname FROM pg_database")).scalars().all()
+        if TEMPLATE not in known:
+            connection.execute(sqlalchemy.text(f'CREATE DATABASE "{TEMPLATE}"'))
+            first = sqlalchemy.create_engine(postgres.format(TEMPLATE))
+            _initialize_tables(first)
+            first.dispose()
+        connection.execute(sqlalchemy.text(f'CREATE DATABASE "{name}" TEMPLATE "{TEMPLATE}"'))
     engine.dispose()
     return postgres.format(name)
 

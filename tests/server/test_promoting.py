@@ -62,23 +62,23 @@ class TestAliases:
         assert [(version, alias) for version, alias, *_ in logged(bad, "denial")] == [("1", "champion")]
 
     @pytest.mark.parametrize("alias", ["Champion", "CHAMPION", "production", "Production", "chämpion", "champion\n"], ids=ascii)
-    def test_a_name_that_looks_like_a_protected_one_is_one(self, gated: Gated, alias: str) -> None:
-        bad = gated.model(evidence=False)
-        answer = set_alias(gated, bad.name, alias)
+    def test_a_name_that_looks_like_a_protected_one_is_one(self, postgresql: Gated, alias: str) -> None:
+        bad = postgresql.model(evidence=False)
+        answer = set_alias(postgresql, bad.name, alias)
         assert (answer.status, answer.code) == (403, "PERMISSION_DENIED")
-        assert gated.client.get_registered_model(bad.name).aliases == {}
+        assert postgresql.client.get_registered_model(bad.name).aliases == {}
 
-    def test_what_is_not_protected_is_nobodys_business(self, gated: Gated) -> None:
-        bad = gated.model(evidence=False)
+    def test_what_is_not_protected_is_nobodys_business(self, postgresql: Gated) -> None:
+        bad = postgresql.model(evidence=False)
         for alias in ("candidate", "champion2", "championn"):
-            assert set_alias(gated, bad.name, alias).status == 200
-        assert set(gated.client.get_registered_model(bad.name).aliases) == {"candidate", "champion2", "championn"}
-        assert gated.post(ALIAS, {"name": bad.name, "alias": "candidate"}, "DELETE").status == 200
+            assert set_alias(postgresql, bad.name, alias).status == 200
+        assert set(postgresql.client.get_registered_model(bad.name).aliases) == {"candidate", "champion2", "championn"}
+        assert postgresql.post(ALIAS, {"name": bad.name, "alias": "candidate"}, "DELETE").status == 200
         assert logged(bad, "withdrawal") == []
 
-    def test_a_model_whose_evidence_is_of_an_unknown_system_is_blocked(self, gated: Gated) -> None:
-        stranger = gated.model(spoilt=making.of_another_system)
-        answer = set_alias(gated, stranger.name, "champion")
+    def test_a_model_whose_evidence_is_of_an_unknown_system_is_blocked(self, postgresql: Gated) -> None:
+        stranger = postgresql.model(spoilt=making.of_another_system)
+        answer = set_alias(postgresql, stranger.name, "champion")
         assert answer.status == 403
         assert "no policy for the model" in answer.message
 
@@ -101,11 +101,11 @@ class TestAliases:
         assert answer.status == status
         assert "DENIED" not in answer.body
 
-    def test_a_swapped_file_is_found(self, gated: Gated) -> None:
-        good = gated.model()
-        (file,) = gated.server.artifacts.rglob(f"{good.logged}/artifacts/weights")
+    def test_a_swapped_file_is_found(self, postgresql: Gated) -> None:
+        good = postgresql.model()
+        (file,) = postgresql.server.artifacts.rglob(f"{good.logged}/artifacts/weights")
         file.write_bytes(b"\x00\x01\x03")
-        answer = set_alias(gated, good.name, "champion")
+        answer = set_alias(postgresql, good.name, "champion")
         assert answer.status == 403
         assert "changed weights" in answer.message
 
@@ -159,10 +159,10 @@ class TestStages:
         assert {str(k): v for k, v in stages.items()} == {"1": "Archived", "2": "None", "3": "Production"}
         assert [(version, holder) for version, holder, *_ in logged(first, "withdrawal")] == [("1", "Production")]
 
-    def test_leaving_it_is_logged(self, gated: Gated) -> None:
-        good = gated.model()
-        assert stage(gated, good.name, "Production").status == 200
-        assert stage(gated, good.name, "Archived").status == 200
+    def test_leaving_it_is_logged(self, postgresql: Gated) -> None:
+        good = postgresql.model()
+        assert stage(postgresql, good.name, "Production").status == 200
+        assert stage(postgresql, good.name, "Archived").status == 200
         assert [(version, holder) for version, holder, *_ in logged(good, "withdrawal")] == [("1", "Production")]
 
     def test_an_unknown_stage_is_mlflows_to_refuse(self, sqlite: Gated) -> None:
@@ -171,26 +171,26 @@ class TestStages:
 
 
 class TestOtherWays:
-    def test_a_copy_brings_no_proof_along(self, gated: Gated) -> None:
-        bad = gated.model(evidence=False)
-        gated.client.copy_model_version(bad.uri, f"{bad.name}-copy")
-        assert set_alias(gated, f"{bad.name}-copy", "champion").status == 403
+    def test_a_copy_brings_no_proof_along(self, postgresql: Gated) -> None:
+        bad = postgresql.model(evidence=False)
+        postgresql.client.copy_model_version(bad.uri, f"{bad.name}-copy")
+        assert set_alias(postgresql, f"{bad.name}-copy", "champion").status == 403
 
-    def test_a_copy_of_a_proven_version_is_as_good_as_it(self, gated: Gated) -> None:
-        good = gated.model()
-        assert set_alias(gated, good.name, "champion").status == 200
-        copied = gated.client.copy_model_version(good.uri, f"{good.name}-copy")
-        assert set_alias(gated, copied.name, "champion").status == 200
+    def test_a_copy_of_a_proven_version_is_as_good_as_it(self, postgresql: Gated) -> None:
+        good = postgresql.model()
+        assert set_alias(postgresql, good.name, "champion").status == 200
+        copied = postgresql.client.copy_model_version(good.uri, f"{good.name}-copy")
+        assert set_alias(postgresql, copied.name, "champion").status == 200
 
-    def test_the_files_that_are_loaded_count_and_not_those_that_the_source_has_come_to_mean(self, gated: Gated) -> None:
+    def test_the_files_that_are_loaded_count_and_not_those_that_the_source_has_come_to_mean(self, postgresql: Gated) -> None:
         """A version is copied from a bad model; the bad model is deleted, and a good one gets its name."""
-        good, bad = gated.model(), gated.model()
-        (file,) = gated.server.artifacts.rglob(f"{bad.logged}/artifacts/weights")
+        good, bad = postgresql.model(), postgresql.model()
+        (file,) = postgresql.server.artifacts.rglob(f"{bad.logged}/artifacts/weights")
         file.write_bytes(b"bad")
-        copied = gated.client.copy_model_version(bad.uri, good.name)
-        assert gated.post("registered-models/delete", {"name": bad.name}, "DELETE").status == 200
-        gated.client.copy_model_version(good.uri, bad.name)
-        answer = set_alias(gated, good.name, "champion", copied.version)
+        copied = postgresql.client.copy_model_version(bad.uri, good.name)
+        assert postgresql.post("registered-models/delete", {"name": bad.name}, "DELETE").status == 200
+        postgresql.client.copy_model_version(good.uri, bad.name)
+        answer = set_alias(postgresql, good.name, "champion", copied.version)
         assert answer.status == 403
         assert "changed weights" in answer.message
 
@@ -212,28 +212,28 @@ class TestOtherWays:
         assert gated.post("model-versions/delete", {"name": good.name, "version": other.version.version}, "DELETE").status == 200
         assert gated.client.get_model_version(good.name, "1").status == "READY"
 
-    def test_a_model_is_not_renamed_into_a_policy_that_protects_what_it_holds(self, gated: Gated) -> None:
-        bad = gated.model(evidence=False)
+    def test_a_model_is_not_renamed_into_a_policy_that_protects_what_it_holds(self, postgresql: Gated) -> None:
+        bad = postgresql.model(evidence=False)
         listed = f"listed-{bad.name}"
         rule = dict(making.SYSTEM, gate={"protects": ["live"]})
         rule["system"] = rule["system"] | {"id": listed, "model": listed}
-        file = gated.policies / f"{listed}.yaml"
+        file = postgresql.policies / f"{listed}.yaml"
         file.write_text(yaml.safe_dump(rule))
         try:
-            assert set_alias(gated, bad.name, "LIVE").status == 200
-            answer = gated.post("registered-models/rename", {"name": bad.name, "new_name": listed})
+            assert set_alias(postgresql, bad.name, "LIVE").status == 200
+            answer = postgresql.post("registered-models/rename", {"name": bad.name, "new_name": listed})
             assert answer.status == 403
             assert "version 1 holds LIVE" in answer.message
             assert bad.store.alias_version(bad.name, "LIVE") == "1"
         finally:
             file.unlink()
-        assert gated.post("registered-models/rename", {"name": bad.name, "new_name": listed}).status == 200
+        assert postgresql.post("registered-models/rename", {"name": bad.name, "new_name": listed}).status == 200
 
-    def test_names_with_odd_signs_are_gated_like_others(self, gated: Gated) -> None:
+    def test_names_with_odd_signs_are_gated_like_others(self, postgresql: Gated) -> None:
         for name in ("a b%2Fc", "ünïcode", "models@home", "it's"):
-            bad = gated.model(f"{name}-{next(making._numbers)}", evidence=False)
-            assert set_alias(gated, bad.name, "champion").status == 403
-            assert gated.client.get_registered_model(bad.name).aliases == {}
+            bad = postgresql.model(f"{name}-{next(making._numbers)}", evidence=False)
+            assert set_alias(postgresql, bad.name, "champion").status == 403
+            assert postgresql.client.get_registered_model(bad.name).aliases == {}
 
     def test_a_prompt_is_no_model_and_a_model_is_no_prompt(self, gated: Gated) -> None:
         name = f"prompt-{next(making._numbers)}"
@@ -263,8 +263,8 @@ class TestOurOwnClient:
             aims.promote(bad.uri, "champion", store=bad.store)
         assert bad.store.alias_version(bad.name, "champion") is None
 
-    def test_a_server_that_says_no_is_heard(self, gated: Gated) -> None:
-        bad = gated.model(spoilt=making.failing)
+    def test_a_server_that_says_no_is_heard(self, postgresql: Gated) -> None:
+        bad = postgresql.model(spoilt=making.failing)
         weaker = making.make.system(requirements=[], gate={"controls": ["A.6.1.2"]})
         with pytest.raises(PromotionBlocked, match="roc_auc_score"):
             aims.promote(bad.uri, "champion", system=weaker, store=bad.store)

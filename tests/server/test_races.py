@@ -29,31 +29,25 @@ Event = tuple[float, str, int | None, int | None]
 """When, who, from which version, to which."""
 
 
-def run(folder: Path, where: str) -> dict[str, Any]:
-    env = {"AIMS_POLICY_DIR": str(policies(folder / "policies")), "AIMS_HOME": str(folder / "home"), "MLFLOW_DISABLE_TELEMETRY": "true"}
-    command = [sys.executable, Path(__file__).with_name("racing.py"), folder, where, str(PROCESSES), str(ROUNDS)]
+@pytest.fixture(scope="module")
+def races(tmp_path_factory: pytest.TempPathFactory, _mlflow_template: Path, postgres: str) -> dict[str, dict[str, Any]]:
+    """What happened in a race on each database; one program runs both, for what is dear is to import."""
+    folders = {kind: tmp_path_factory.mktemp(f"race-{kind}") for kind in ("sqlite", "postgresql")}
+    shutil.copy(_mlflow_template, folders["sqlite"] / "mlflow.db")
+    where = {"sqlite": f"sqlite:///{folders['sqlite'] / 'mlflow.db'}", "postgresql": database(postgres, "race")}
+    rules = policies(folders["sqlite"] / "policies")
+    env = {"AIMS_POLICY_DIR": str(rules), "AIMS_HOME": str(folders["sqlite"] / "home"), "MLFLOW_DISABLE_TELEMETRY": "true"}
+    command: list[Any] = [sys.executable, Path(__file__).with_name("racing.py"), str(PROCESSES), str(ROUNDS)]
+    command += [one for kind, folder in folders.items() for one in (folder, where[kind])]
     ran = subprocess.run(command, env={**os.environ, **env}, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr[-3000:]
-    return dict(json.loads((folder / "told.json").read_text()))
-
-
-@pytest.fixture(scope="module")
-def on_sqlite(tmp_path_factory: pytest.TempPathFactory, _mlflow_template: Path) -> dict[str, Any]:
-    folder = tmp_path_factory.mktemp("race")
-    shutil.copy(_mlflow_template, folder / "mlflow.db")
-    return run(folder, f"sqlite:///{folder / 'mlflow.db'}")
-
-
-@pytest.fixture(scope="module")
-def on_postgresql(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> dict[str, Any]:
-    return run(tmp_path_factory.mktemp("race-pg"), database(postgres, "race"))
+    return {kind: json.loads((folder / "told.json").read_text()) for kind, folder in folders.items()}
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def raced(request: pytest.FixtureRequest) -> dict[str, Any]:
+def raced(request: pytest.FixtureRequest, races: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """What happened in a race."""
-    found: dict[str, Any] = request.getfixturevalue(f"on_{request.param}")
-    return found
+    return races[request.param]
 
 
 def promotions(raced: dict[str, Any], *, succeeded: bool) -> list[dict[str, Any]]:
@@ -100,9 +94,9 @@ def test_moves_follow_one_another(raced: dict[str, Any]) -> None:
     assert history[-1][3] == raced["now"]
 
 
-def test_each_move_is_a_success_or_is_taken_back(on_postgresql: dict[str, Any]) -> None:
+def test_each_move_is_a_success_or_is_taken_back(races: dict[str, dict[str, Any]]) -> None:
     """Asked of PostgreSQL, which says who has written."""
-    raced = on_postgresql
+    raced = races["postgresql"]
     history: list[Event] = [tuple(one) for one in raced["history"]]
     resting: list[int | None] = []
     explained = 0

@@ -35,13 +35,13 @@ def test_a_new_version_has_the_true_ones(gated: Gated) -> None:
     assert {"aims.system", "aims.bundle"} <= set(ours(good))
 
 
-def test_what_a_client_says_of_a_new_version_is_left_out(gated: Gated) -> None:
-    bad = gated.model(evidence=False)
+def test_what_a_client_says_of_a_new_version_is_left_out(postgresql: Gated) -> None:
+    bad = postgresql.model(evidence=False)
     forged = [{"key": key, "value": "pass"} for key in ("aims.state", "AIMS.A.7.4", "aims.decision", "aims.new")]
     body = {"name": bad.name, "source": bad.version.source, "run_id": bad.version.run_id, "model_id": bad.logged}
-    made = gated.post("model-versions/create", body | {"tags": [*forged, {"key": "team", "value": "red"}]})
+    made = postgresql.post("model-versions/create", body | {"tags": [*forged, {"key": "team", "value": "red"}]})
     assert made.status == 200, made
-    found = made_tags = dict(gated.client.get_model_version(bad.name, "2").tags)
+    found = made_tags = dict(postgresql.client.get_model_version(bad.name, "2").tags)
     assert found["team"] == "red"
     assert {value for key, value in made_tags.items() if key.startswith("aims.A.")} == {"missing"}
     assert made_tags["aims.state"] == "missing"
@@ -49,12 +49,12 @@ def test_what_a_client_says_of_a_new_version_is_left_out(gated: Gated) -> None:
     assert '"missing"' in made.body  # the answer says it as well
 
 
-def test_a_copy_takes_none_along(gated: Gated) -> None:
-    good = gated.model()
-    gated.post("registered-models/alias", {"name": good.name, "alias": "champion", "version": "1"})
-    copied = gated.client.copy_model_version(good.uri, f"{good.name}-copy")
+def test_a_copy_takes_none_along(postgresql: Gated) -> None:
+    good = postgresql.model()
+    postgresql.post("registered-models/alias", {"name": good.name, "alias": "champion", "version": "1"})
+    copied = postgresql.client.copy_model_version(good.uri, f"{good.name}-copy")
     assert "aims.decision" in ours(good)
-    found = dict(gated.client.get_model_version(copied.name, copied.version).tags)
+    found = dict(postgresql.client.get_model_version(copied.name, copied.version).tags)
     assert {k: v for k, v in found.items() if k != "aims.decision"} == {k: v for k, v in ours(good).items() if k != "aims.decision"}
     assert "aims.decision" not in found
 
@@ -111,18 +111,18 @@ def test_an_old_untruth_goes_with_the_next_look(postgresql: Gated) -> None:
     assert "aims.A.9.9" not in ours(bad)
 
 
-def test_the_evidence_that_comes_later_is_seen(gated: Gated) -> None:
-    good = gated.model(evidence=False)
+def test_the_evidence_that_comes_later_is_seen(postgresql: Gated) -> None:
+    good = postgresql.model(evidence=False)
     assert ours(good)["aims.state"] == "missing"
     good.store.write(good.version.run_id, BUNDLE_PATH, seal_bundle(good.bundle))
-    assert tag(gated, good, "aims.state", "pass").status == 200
+    assert tag(postgresql, good, "aims.state", "pass").status == 200
     assert ours(good)["aims.A.6.2.4"] == "pass"
 
 
-def test_a_model_of_no_known_system_gets_none(gated: Gated) -> None:
-    stranger = gated.model(spoilt=making.of_another_system)
+def test_a_model_of_no_known_system_gets_none(postgresql: Gated) -> None:
+    stranger = postgresql.model(spoilt=making.of_another_system)
     assert ours(stranger) == {}
-    assert "no policy for the model" in tag(gated, stranger, "aims.state", "pass").message
+    assert "no policy for the model" in tag(postgresql, stranger, "aims.state", "pass").message
 
 
 def test_an_assessment_is_pointed_to_if_it_is_one_of_this_model(postgresql: Gated) -> None:
@@ -146,8 +146,8 @@ def test_an_assessment_is_pointed_to_if_it_is_one_of_this_model(postgresql: Gate
     assert ours(elsewhere)[ASSESSMENT] == run
 
 
-def test_our_own_client_says_nothing_where_the_server_knows_better(gated: Gated, caplog: pytest.LogCaptureFixture) -> None:
-    bad = gated.model(spoilt=making.failing)
+def test_our_own_client_says_nothing_where_the_server_knows_better(postgresql: Gated, caplog: pytest.LogCaptureFixture) -> None:
+    bad = postgresql.model(spoilt=making.failing)
     with caplog.at_level(logging.DEBUG, "aims_mlflow"):
         bad.store.tag_version(bad.version, {"aims.state": "pass", "aims.A.7.5": "pass", "team": "red"})
     assert not [one for one in caplog.records if one.levelno > logging.DEBUG and one.name == "aims_mlflow"]
@@ -181,8 +181,8 @@ class TestRegisteredModels:
         finally:
             file.unlink()
 
-    def test_a_new_one_has_none(self, gated: Gated) -> None:
+    def test_a_new_one_has_none(self, postgresql: Gated) -> None:
         name = f"new-{next(making._numbers)}"
         tags = [{"key": "aims.state", "value": "pass"}, {"key": "team", "value": "red"}]
-        assert gated.post("registered-models/create", {"name": name, "tags": tags}).status == 200
-        assert gated.client.get_registered_model(name).tags == {"team": "red"}
+        assert postgresql.post("registered-models/create", {"name": name, "tags": tags}).status == 200
+        assert postgresql.client.get_registered_model(name).tags == {"team": "red"}
