@@ -1,4 +1,4 @@
-"""Verify one signed file, whichever it is: a bundle, a decision of the gate or an entry of its log. Offline, and nothing is decided."""
+"""Verify one signed file, whichever it is: a bundle, a decision, an entry of the log, an event of a case. Offline; nothing is decided."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from aims_mlflow.decision import DECISION_TYPE, Blocker, GateDecision
 from aims_mlflow.errors import VerificationError
 from aims_mlflow.gate import file_differences
 from aims_mlflow.ledger.entry import ENTRY_TYPE, Entry
+from aims_mlflow.operation.cases import TYPES, CaseEvent
 from aims_mlflow.signing import Role, Trust, Verified, strict_json, verify
 
-Kind = Literal["bundle", "decision", "log entry"]
+Kind = Literal["bundle", "decision", "log entry", "case event"]
 
 ROLE_OF: dict[Kind, Role] = {"bundle": "evidence", "decision": "decision", "log entry": "decision"}
-"""What a key must be trusted for to sign each kind."""
+"""What a key must be trusted for to sign each kind. An event of a case says so itself."""
 
 
 @dataclass(frozen=True)
@@ -26,20 +27,25 @@ class Checked:
     """A signed file that holds: what it is, what it says in a sentence, and who has signed it."""
 
     kind: Kind
-    content: Bundle | GateDecision | Entry
+    content: Bundle | GateDecision | Entry | CaseEvent
     verified: Verified
     said: str
     time: datetime
     system: str = ""
     run: str = ""
 
+    @property
+    def role(self) -> Role:
+        """What a key must be trusted for to sign it."""
+        return self.content.role if isinstance(self.content, CaseEvent) else ROLE_OF[self.kind]
+
     def blocker(self, trust: Trust, at: datetime, role: Role | None = None) -> Blocker | None:
         """Say why none of the signatures counts by the list of keys, or None; ``role``: what for, if not what the file is."""
-        return trust.blocker(self.verified, role or ROLE_OF[self.kind], at, dated=self.time)
+        return trust.blocker(self.verified, role or self.role, at, dated=self.time)
 
 
 def checked(envelope: bytes, *, keys: Iterable[str] = (), trust: Trust | None = None) -> Checked:
-    """Verify the envelope of a bundle, decision or log entry, and read it.
+    """Verify the envelope of a bundle, decision, log entry or event of a case, and read it.
 
     Args:
         envelope: the bytes of the file.
@@ -47,7 +53,7 @@ def checked(envelope: bytes, *, keys: Iterable[str] = (), trust: Trust | None = 
         trust: a list with the public keys of signatures that carry none. Whether they count is another question: ``Checked.blocker``.
 
     Raises:
-        VerificationError: it does not hold, or is none of the three.
+        VerificationError: it does not hold, or is none of the four.
     """
     verified = verify(envelope, trusted=keys, keyring=trust.keyring() if trust else None)
     statement = strict_json(verified.payload, "payload")
@@ -62,6 +68,10 @@ def checked(envelope: bytes, *, keys: Iterable[str] = (), trust: Trust | None = 
         said = f"{entry.kind}{about}{f' as {alias}' if alias else ''}, number {entry.sequence}, after {len(entry.parents)} others"
         held = entry.decision or entry.facts
         return Checked("log entry", entry, verified, said, entry.time, (held.system_id if held else "") or "", held.run_id if held else "")
+    if kind in TYPES.values():
+        event = CaseEvent.from_statement(statement)
+        said = f"{event.sort} {event.case}: {event.kind} by {event.by}, after {len(event.parents)} others"
+        return Checked("case event", event, verified, said, event.time, event.system_id, event.evidence.run_id if event.evidence else "")
     bundle = Bundle.from_statement(statement)
     said = f"{len(bundle.results)} results, {'complete' if bundle.complete else 'NOT complete'}, the run {bundle.run.outcome}"
     return Checked("bundle", bundle, verified, said, bundle.run.finished, bundle.system_id, bundle.run.run_id)

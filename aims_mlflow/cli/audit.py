@@ -52,7 +52,7 @@ def _show(found: Audit, screen: Console) -> None:
     counted = ", ".join(f"{n} {gravity}" for gravity, n in found.counted().items() if n) or "nothing"
     screen.print(Text("CLEAN" if found.clean else "FINDINGS", style="bold green" if found.clean else "bold red"), Text(f"  {counted}"))
     log = f"log {found.registry[:16]} with {found.entries} entries" if found.registry else "no log yet"
-    screen.print(Text(f"{found.models} registered models, {found.runs} runs, {log}", style="dim"))
+    screen.print(Text(f"{found.models} registered model{'s' * (found.models != 1)}, {found.runs} runs, {log}", style="dim"))
     for note in found.notes:
         screen.print(Text(note, style="dim"))
     for finding in found.findings:

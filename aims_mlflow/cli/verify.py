@@ -1,4 +1,4 @@
-"""``aims verify RUN_OR_FILE``: whether a bundle, decision or log entry is as it was signed, by whom, and whether the model still is."""
+"""``aims verify RUN_OR_FILE``: whether a signed file is as it was signed, by whom, and whether the model still is what it speaks of."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Asked:
 @click.option(
     "--role",
     type=click.Choice(("evidence", "decision", "attestation")),
-    help="What the key must be trusted for. Default: evidence for a bundle, decision for a decision or log entry.",
+    help="What the key must be trusted for. Default: what such a file asks for.",
 )
 @click.option(
     "--model", type=click.Path(file_okay=False, path_type=Path), help="Compare the files in this folder with those of the bundle."
@@ -51,7 +51,7 @@ def command(
     model: Path | None,
     as_json: bool,
 ) -> None:
-    """Check the evidence of a run (by its id), or a bundle, decision or log entry in a file (*.dsse.json, without any server).
+    """Check the evidence of a run (by its id), or a signed file (*.dsse.json: bundle, decision, log entry, event of a case; no server).
 
     Exit codes: 0 it holds, 1 it does not, 2 it could not be read.
     """

@@ -24,7 +24,7 @@ from aims_mlflow.operation.cases import (
     event_path,
     path_parts,
 )
-from aims_mlflow.signing import Role, Trust, sign, strict_json, verify
+from aims_mlflow.signing import Trust, sign, strict_json, verify
 from aims_mlflow.store import RunView, Store
 from aims_mlflow.store.views import quoted
 
@@ -176,8 +176,7 @@ class Casebook:
         event = CaseEvent.from_statement(strict_json(verified.payload, "payload"))
         if (event.case, event.system_id) != (case_id, self.system_id):
             raise VerificationError("it is an event of another case or system")
-        role: Role = "attestation" if event.breach is None else "evidence"
-        blocker = self.trust.blocker(verified, role, event.time, dated=event.time)
+        blocker = self.trust.blocker(verified, event.role, event.time, dated=event.time)
         if blocker is not None:
             raise VerificationError(blocker.reason)
         return Kept(sha256, event, verified.key_ids)

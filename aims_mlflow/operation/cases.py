@@ -18,6 +18,7 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 from aims_mlflow.bundle import STATEMENT_TYPE
 from aims_mlflow.errors import VerificationError
 from aims_mlflow.evidence import Word, canonical, digest
+from aims_mlflow.signing import Role
 
 NONCONFORMITY_TYPE = "urn:aims-mlflow:nonconformity-event:v1"
 INCIDENT_TYPE = "urn:aims-mlflow:incident-event:v1"
@@ -132,6 +133,11 @@ class CaseEvent(Strict):
     def sort(self) -> str:
         """``nonconformity`` or ``incident``."""
         return "nonconformity" if self.case.startswith("nc-") else "incident"
+
+    @property
+    def role(self) -> Role:
+        """What a key must be trusted for to sign it: a breach is found by whoever monitors, all else is a person's word."""
+        return "attestation" if self.breach is None else "evidence"
 
     def statement(self) -> dict[str, Any]:
         """Return the in-toto Statement: its subjects are the event and the events it follows, by their digests."""

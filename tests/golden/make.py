@@ -1,4 +1,4 @@
-"""Makes the golden files again: bundles, decisions and log entries, good and bad, and the published schema of the bundle.
+"""Makes the golden files again: bundles, decisions, log entries and events of cases, good and bad, and the published schema of the bundle.
 
 ``python tests/golden/make.py`` writes them; the tests hold what is committed against what this makes. The key and the
 times are fixed, so that the same bytes come out each time. The key signs nothing but these files.
@@ -23,6 +23,7 @@ from aims_mlflow.decision import Blocker, GateDecision, VersionFacts, undecided
 from aims_mlflow.evidence import CheckResult, Evidence, Measure, State, canonical, digest
 from aims_mlflow.gate import decide
 from aims_mlflow.ledger.entry import Entry, Facts, content_digest
+from aims_mlflow.operation.cases import INCIDENT_TYPE, Breach, CaseEvent, Cited, Incident, Told
 from aims_mlflow.signing import PUBLIC_KEY_FIELD, Key, Verified, seal_bundle, sign
 from aims_mlflow.system import System
 
@@ -421,9 +422,65 @@ def entries() -> dict[str, bytes]:
     }
 
 
+def event(**changes: Any) -> CaseEvent:
+    """Return the event that opens a nonconformity because of a breach, with fields replaced."""
+    content: dict[str, Any] = {
+        "case": "nc-0123456789ab",
+        "system_id": "golden",
+        "kind": "opened",
+        "time": DECIDED,
+        "by": "the golden files",
+        "what": "performance.roc_auc_score is 0.6 in production",
+        "collector": "aims-mlflow 0.1.0",
+        "evidence": Cited(run_id=RUN_ID, bundle_sha256=digest("bundle"), requirement="performance.roc_auc_score", state="fail"),
+        "breach": Breach(requirement="performance.roc_auc_score", minimum=0.7, reason="0.6 (0.58 to 0.62) is below 0.7"),
+    }
+    return CaseEvent.model_validate(content | changes)
+
+
+def events() -> dict[str, bytes]:
+    """Return the golden events of cases by name, as ``bundles``."""
+    first = sealed(event().statement())
+    parent = hashlib.sha256(first).hexdigest()
+    word = {"parents": (parent,), "breach": None, "by": "Head of the golden files"}
+    cited = event().evidence
+    acted = event(kind="action", what="trained again", evidence=None, **word).statement()
+    closed = event(kind="closed", what="the new version holds", **word).statement()
+    fell = {"case": "in-0123456789ab", "what": "the service was down", "evidence": None, "breach": None}
+    incident = event(incident=Incident(severity="major", since=FINISHED.date()), **fell).statement()
+    told = event(**fell | {"kind": "told", "told": Told(who="the users", on=DECIDED.date()), "parents": (parent,)}).statement()
+
+    def predicate(statement: dict[str, Any], **changes: Any) -> bytes:
+        return sealed(statement | {"predicate": statement["predicate"] | changes})
+
+    assert cited is not None
+    return {
+        "good-opened": first,
+        "good-action": sealed(acted),
+        "good-closed": sealed(closed),
+        "good-incident": sealed(incident),
+        "good-told": sealed(told),
+        "bad-other-words": predicate(acted, what="nothing was done"),
+        "bad-other-evidence": predicate(closed, evidence=cited.model_dump(mode="json") | {"run_id": "f" * 32}),
+        "bad-parent-taken-away": predicate(acted, parents=[]),
+        "bad-parent-without-subject": sealed(acted | {"subject": acted["subject"][:-1]}),
+        "bad-closed-without-grounds": sealed(_changed(closed, evidence=None)),
+        "bad-of-the-other-sort": sealed(acted | {"predicateType": INCIDENT_TYPE}),
+        "bad-unknown-field": sealed(_changed(acted, note="more")),
+    }
+
+
+def _changed(statement: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """Return an event's statement with fields replaced and its subjects made to fit again."""
+    told = statement["predicate"] | changes
+    subjects = [{"name": f"{told['case']}/{told['kind']}", "digest": {"sha256": digest(told)}}]
+    subjects += [one for one in statement["subject"][1:] if told["evidence"] or not one["name"].startswith("runs/")]
+    return statement | {"subject": subjects, "predicate": told}
+
+
 def envelopes() -> dict[str, bytes]:
     """Return every golden file by folder and name: ``good-…`` verify and are read, ``bad-…`` must be refused."""
-    folders = {"bundles": bundles(), "decisions": decisions(), "entries": entries()}
+    folders = {"bundles": bundles(), "decisions": decisions(), "entries": entries(), "events": events()}
     return {f"{folder}/{name}": content for folder, made in folders.items() for name, content in made.items()}
 
 

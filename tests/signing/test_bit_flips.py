@@ -81,7 +81,7 @@ def test_the_second_verifier_accepts_none_either() -> None:
     envelope = (ROOT / "tests" / "golden" / "bundles" / "good-bundle.dsse.json").read_bytes()
     bits = random.Random(5).sample(bits_of(envelope), 2_000)  # noqa: S311 - no secret
     for spoilt in flipped(envelope, bits):
-        with pytest.raises((second.Refused, ValueError, second.UnsupportedAlgorithm)):
+        with pytest.raises(second.REFUSALS):
             second.read(second.opened(spoilt)[0])
 
 
