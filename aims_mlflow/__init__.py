@@ -6,10 +6,13 @@ Rooms, from the ground up (each imports only what stands below it):
 
 - ground: ``errors``, ``controls`` the catalogue, ``intervals`` the statistics
 - words: ``evidence``, ``system`` and ``system_file/`` (read, checked, drafted), ``bundle``, ``fingerprint``, ``observation`` what hooks saw
-- rules: ``registry`` of checks, ``disparity`` and ``judging/`` (measures and what was asked -> states -> a line a control), ``signing``
-- keeping and measuring: ``store/`` (MLflow), ``spool`` (local), ``gate`` and its ``decision``, ``measuring/`` for the checks, ``checks/``
-- doing: ``capture/`` and ``recorder`` (frames and model -> bundle), ``assessment``, ``model_card``, ``promotion``, ``records/``
-- meeting people: ``hooks/``, ``cli/``, ``scorecard``, ``demo/``
+- rules: ``registry`` of checks, ``disparity`` and ``judging/`` (measures and what was asked -> states -> a line a control),
+  ``signing/`` envelopes and whose keys count, ``policy/`` what an organisation asks of every system
+- keeping and measuring: ``store/`` (MLflow), ``spool`` (local), ``gate`` and its ``decision``, ``ledger/`` the log of decisions,
+  ``measuring/`` for the checks, ``checks/``, ``pictures/`` of what they found
+- doing: ``capture/`` and ``recorder`` (frames and model -> bundle), ``assessment``, ``model_card``, ``lineages/``, ``promotion/``,
+  ``verifying`` one file, ``auditing/`` a registry, ``operation/`` after deployment, ``records/`` and ``exports/`` out of the tool
+- meeting people: ``hooks/``, ``cli/``, ``server/`` the gate within MLflow's own, ``pages/``, ``reports/`` for CI, ``scorecard``, ``demo/``
 """
 
 from __future__ import annotations
