@@ -3,33 +3,44 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := aims_mlflow hooks checks tests examples benchmarks
 
-.PHONY: demo test bench lint types unit lock clean
+.PHONY: demo test still bench screenshots lint types mypy pyright unit lock clean
 
 .venv/ready: requirements.lock requirements-torch.lock pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --no-deps --require-hashes --requirement requirements.lock
-	-$(BIN)/pip install --quiet --no-deps --require-hashes --requirement requirements-torch.lock # only where its CPU build is at hand
+	$(BIN)/pip install --quiet --no-compile --no-deps --require-hashes --requirement requirements.lock # what is imported is compiled then
+	-$(BIN)/pip install --quiet --no-compile --no-deps --require-hashes --requirement requirements-torch.lock # only where its CPU build is at hand
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
 demo: .venv/ready
 	$(BIN)/aims demo
 
-test: lint types unit
+test: .venv/ready
+	$(MAKE) --jobs 2 --output-sync still
+	$(MAKE) unit
+
+still: lint types # what is seen without running anything; each takes one core
 
 bench: .venv/ready # against what one would do instead; docs/benchmarks.md has a table that was measured
 	$(BIN)/python -m benchmarks
+
+screenshots: .venv/ready # the pictures of the pages in docs/images, from the demo; needs chromium
+	$(BIN)/python docs/screenshots.py
 
 lint: .venv/ready
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 
-types: .venv/ready
+types: pyright mypy
+
+mypy: .venv/ready
 	$(BIN)/mypy
+
+pyright: .venv/ready
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 unit: .venv/ready
-	$(BIN)/python -m pytest --numprocesses 2
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
 
 lock: # resolves anew; names versions and hashes, never an address; rfc3987-syntax costs each import of jsonschema two seconds
 	$(BIN)/uv pip compile pyproject.toml --group dev --generate-hashes --no-emit-index-url --python-version 3.11 \

@@ -10,7 +10,7 @@ from importlib import import_module
 import aims_mlflow  # noqa: F401 - switches the libraries' telemetry off before any of them is imported
 from benchmarks.comparing import Row, line, measure, table
 
-NAMES = ("fingerprint", "groups", "resampling", "quality", "robustness", "imports", "track", "rollup")
+NAMES = ("fingerprint", "groups", "resampling", "quality", "robustness", "imports", "track", "rollup", "pages")
 SIMULATED = ("coverage", "error_rates", "promotion")
 """Tables of their own, by simulation or on servers of their own: they take minutes, so they are printed only where they are named."""
 

@@ -28,6 +28,7 @@ COMMANDS: dict[str, str] = {
     "nonconformity": "List breaches and what was done about them; act on them, close them.",
     "incident": "Record incidents: what happened, how severe, who was told.",
     "summarise": "Roll a system's evidence up into its impact and risk records.",
+    "pages": "Write the pages of all systems as files, for any browser.",
     "export": "Take a system's record out in a format that others read.",
     "lineage": "Show what a model comes from, and how each link holds.",
     "audit": "Find what the gate's log does not prove, in the whole registry.",

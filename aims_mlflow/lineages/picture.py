@@ -5,6 +5,7 @@ The file needs nothing else; the same lineage gives the same bytes. Every text i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -35,6 +36,11 @@ text { font: 12px system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", san
 .word { font-size: 10.5px; } .word-broken { fill: var(--fail); font-weight: 700; } .word-weak { font-weight: 600; }
 """
 
+PAGE_RULES = re.sub(
+    r"[^{}]+(?={)", lambda found: ", ".join(f".lineage {one.strip()}" for one in found[0].split(",")), RULES + ".tip { fill: var(--ink); }"
+)
+"""The same rules for a picture within a page, for nothing else in it."""
+
 
 @dataclass(frozen=True)
 class Box:
@@ -46,8 +52,8 @@ class Box:
     height: float
 
 
-def svg(lineage: Lineage) -> str:
-    """Return the lineage as a file of SVG."""
+def svg(lineage: Lineage, *, alone: bool = True) -> str:
+    """Return the lineage as SVG: a file that needs nothing else (``alone``), or an element of a page that has ``PAGE_RULES``."""
     starts: dict[str, int] = {}
     for edge in lineage.edges:
         starts[edge.start] = starts.get(edge.start, 0) + 1
@@ -63,12 +69,16 @@ def svg(lineage: Lineage) -> str:
     y += 18
     parts.append(_text(in_words(lineage), EDGE, y, "small"))
     top = y + 18
-    parts += _links(lineage.edges, places, top)
+    parts += _links(lineage.edges, places, top, f'fill="{LIGHT["ink"]}"' if alone else 'class="tip"')
     lost = {e.start for e in lineage.of("broken")}
     parts += [part for node in lineage.nodes for part in _drawn(node, boxes[node.id], places.boxes[node.id], top, lineage, lost)]
     below = _Below(top + places.height + 12, width - 2 * EDGE, [])
     _reasons(below, lineage)
     height = round(below.y + EDGE)
+    if not alone:
+        head = f'<svg class="lineage" width="{width:g}" height="{height}" viewBox="0 0 {width:g} {height}" role="img"'
+        words = f'<title id="lineage-t">Lineage of {xml(lineage.asked)}</title><desc id="lineage-d">{xml(described(lineage))}</desc>'
+        return f'{head} aria-labelledby="lineage-t" aria-describedby="lineage-d">{words}{"".join(parts)}{"".join(below.parts)}</svg>'
     head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:g}" height="{height}" viewBox="0 0 {width:g} {height}" role="img"'
     words = f'<title id="t">Lineage of {xml(lineage.asked)}</title><desc id="d">{xml(described(lineage))}</desc>'
     ground = f'<rect x="0" y="0" width="{width:g}" height="{height}" fill="{LIGHT["card"]}"/>'
@@ -114,7 +124,7 @@ def _drawn(node: Node, box: Box, place: Place, top: float, lineage: Lineage, los
     return [f"<g><title>{xml(visible(node.label))}{f', sha256 {node.sha256}' if node.sha256 else ''}</title>", *parts, "</g>"]
 
 
-def _links(edges: Sequence[Edge], places: Placed, top: float) -> list[str]:
+def _links(edges: Sequence[Edge], places: Placed, top: float, tip: str) -> list[str]:
     """Draw the links, their kind above the line and their strength below it, where each leaves its box."""
     leaving = _ports(edges, places, at_start=True)
     arriving = _ports(edges, places, at_start=False)
@@ -135,8 +145,8 @@ def _links(edges: Sequence[Edge], places: Placed, top: float) -> list[str]:
                 path.append(f"H{there[0] + BOX:g}")
             here = (there[0] + BOX, there[1])
         parts.append(f'<path class="link {edge.strength}" d="{" ".join(path)}"/>')
-        tip = (_left(way[-1]), top + arriving[at])
-        parts.append(f'<path d="M{tip[0]:g} {_n(tip[1])} l-7 -3.5 v7 z" fill="{LIGHT["ink"]}"/>')
+        at_end = (_left(way[-1]), top + arriving[at])
+        parts.append(f'<path d="M{at_end[0]:g} {_n(at_end[1])} l-7 -3.5 v7 z" {tip}/>')
         parts.append(_text(cut(visible(edge.kind), LABEL - 8, 10.5), x + 6, y - 4, "word"))
         parts.append(_text(edge.strength, x + 6, y + 11, f"word word-{edge.strength}"))
     return parts

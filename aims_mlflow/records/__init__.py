@@ -11,4 +11,5 @@ Rooms, from the ground up:
 - ``applicability``, ``objectives``, ``operating``: statement of applicability, objectives over time, operation and its cases
 - ``summary`` puts the record together; ``review`` and ``trends`` the input of a management review
 - ``viewing``, ``pages``, ``pictures``, ``templates``: JSON, Markdown and HTML; ``publishing`` writes to MLflow
+- ``sealing`` signs what is published
 """

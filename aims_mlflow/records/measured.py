@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from aims_mlflow.disparity import DISPARITIES, MINIMUM_N, disparity_verdict
 from aims_mlflow.evidence import CheckResult, Evidence
 from aims_mlflow.judging.bounds import IMPLICIT_METRIC
@@ -13,9 +15,11 @@ from aims_mlflow.system import Requirement
 
 def measures_of(said: Declared, seen: Seen | None) -> tuple[MeasureShown, ...]:
     """Return each declared requirement's measure with its interval and bound, and the group rates behind a disparity."""
-    if seen is None:
-        return ()
-    requirements = questions(said, seen)
+    return () if seen is None else shown_of(questions(said, seen), seen)
+
+
+def shown_of(requirements: Mapping[str, Requirement], seen: Seen) -> tuple[MeasureShown, ...]:
+    """Return what was measured of these requirements, by id, on a version; as ``measures_of``."""
     shown: dict[tuple[str, str, str, str | None], MeasureShown] = {}
     for evidence in seen.judged:
         requirement = requirements.get(evidence.requirement)

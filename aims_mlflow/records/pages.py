@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime
 from functools import cache
 from importlib import resources
@@ -20,6 +22,8 @@ from aims_mlflow.records.words import SystemRecord
 from aims_mlflow.scorecard import MARKS, counts_of, plain, visible, words
 
 LEVEL_MARKS = {Level.LOW: "▁", Level.MODERATE: "▃", Level.HIGH: "▅", Level.VERY_HIGH: "▇", Level.UNDETERMINED: "?"}
+
+_WHERE: ContextVar[Callable[[str], str]] = ContextVar("where a cited id leads", default="#{}".format)
 
 
 class Raw(str):
@@ -43,9 +47,14 @@ def review_files(review: ReviewRecord) -> dict[str, bytes]:
     }
 
 
-def html(record: SystemRecord) -> str:
-    """Return the record as one self-contained HTML page. Every text of somebody's is escaped."""
-    return page("system.html.j2", view(record))
+def html(record: SystemRecord, **links: str) -> str:
+    """Return the record as one self-contained HTML page. Every text of somebody's is escaped.
+
+    Args:
+        record: the record.
+        links: ``home`` and ``up``, where the page stands among others that it leads back to.
+    """
+    return page("system.html.j2", view(record) | links)
 
 
 def markdown(record: SystemRecord) -> str:
@@ -53,9 +62,17 @@ def markdown(record: SystemRecord) -> str:
     return text("system.md.j2", view(record))
 
 
-def page(template: str, content: Mapping[str, Any]) -> str:
-    """Return a template of ours as a self-contained HTML page. Every text of somebody's is escaped."""
-    return _html().get_template(template).render(css=Markup(_template("style.css") + RULES), **content)  # noqa: S704 - our own files
+def page(template: str, content: Mapping[str, Any], *, made: Environment | None = None, css: str = "") -> str:
+    """Return a template of ours as a self-contained HTML page. Every text of somebody's is escaped.
+
+    Args:
+        template: its name.
+        content: what it shows.
+        made: an environment of ``environment``; default: the records' own.
+        css: rules that come after the records' own.
+    """
+    rules = Markup(_template("style.css") + RULES + css)  # noqa: S704 - our own files
+    return (made or _html()).get_template(template).render(css=rules, **content)
 
 
 def text(template: str, content: Mapping[str, Any]) -> str:
@@ -68,10 +85,24 @@ def _template(name: str) -> str:
     return resources.files("aims_mlflow.records.templates").joinpath(name).read_text(encoding="utf-8")
 
 
-@cache
-def _html() -> Environment:
+@contextmanager
+def citing(where: Callable[[str], str]) -> Iterator[None]:
+    """Let the ids that are cited lead to where ``where`` says, as long as this lasts: the pages share the records' templates."""
+    token = _WHERE.set(where)
+    try:
+        yield
+    finally:
+        _WHERE.reset(token)
+
+
+def environment(read: Callable[[str], str | None]) -> Environment:
+    """Return an environment for HTML: every value escaped, every name known, our filters.
+
+    Args:
+        read: returns the text of a template by its name, or None for one of the records' own.
+    """
     made = Environment(
-        loader=FunctionLoader(_template),
+        loader=FunctionLoader(lambda name: read(name) or _template(name)),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -80,6 +111,11 @@ def _html() -> Environment:
     )
     made.filters |= _FILTERS
     return made
+
+
+@cache
+def _html() -> Environment:
+    return environment(lambda _: None)
 
 
 @cache
@@ -142,6 +178,7 @@ def _scope(scope: Mapping[str, str]) -> str:
 
 
 _FILTERS: dict[str, Any] = {
+    "source": lambda id_: _WHERE.get()(id_),
     "words": words,
     "mark": lambda state: MARKS[state],
     "level_mark": lambda level: LEVEL_MARKS[level],

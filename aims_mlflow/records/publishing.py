@@ -1,10 +1,11 @@
-"""Write a record to MLflow: a run with the three files in the system's own experiment, tags and scorecards on its models."""
+"""Write a record to MLflow: a run with the three files and their seal in the system's own experiment, tags and scorecards on its models."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 from aims_mlflow.bundle import RECORD_TAG, experiment_of
+from aims_mlflow.records import sealing
 from aims_mlflow.records.memory import PATH, Memory, sealed
 from aims_mlflow.records.pages import files_of
 from aims_mlflow.records.reading import Read, Seen
@@ -43,10 +44,12 @@ def publish(record: SystemRecord, read: Read, store: Store, memory: Memory | Non
     run_id = store.create_run(experiment_of(record.system.id), f"record of {record.system.id}", tags)
     experiment = store.experiment(experiment_of(record.system.id))
     link = link_to(experiment, run_id, "aims/record.html", "The whole record")
-    kept = sealed(memory) if memory is not None else None
-    written = {f"aims/{name}": content for name, content in (files or files_of(record)).items()} | (
-        {PATH: kept} if kept is not None else {}
-    )
+    written = {f"aims/{name}": content for name, content in (files or files_of(record)).items()}
+    signed = {
+        PATH: sealed(memory) if memory is not None else None,
+        sealing.PATH: sealing.seal(written[sealing.RECORD], record.system.id, run_id),
+    }
+    written |= {path: envelope for path, envelope in signed.items() if envelope is not None}
     try:
         store.write_all(run_id, written)
     except Exception:

@@ -135,7 +135,7 @@ def declared(system: System | str | os.PathLike[str]) -> Declared:
                     fix=f"call it {found.system.id}.yaml",
                 )
             return found
-    return Declared(_bare(name), False, "no system file was found")
+    return Declared(bare(name), False, "no system file was found")
 
 
 def _of_policy(path: Path) -> Declared:
@@ -144,7 +144,8 @@ def _of_policy(path: Path) -> Declared:
     return Declared(policy.system, True, path.name, policy.trust)
 
 
-def _bare(system_id: str) -> System:
+def bare(system_id: str) -> System:
+    """Return the stand-in for a system of which nothing but the id is said; raises ConfigurationError where that is none."""
     try:
         return System(
             version=1, system=Identity(id=system_id), task=Task(kind="regression", target="unknown"), data=Data(roles={"train": "train"})

@@ -37,7 +37,7 @@ def _measure(objective: str, series: Series, begin: date, end: date) -> MeasureT
         return None
     first = before[-1] if before else within[0] if len(within) > 1 else None
     last = within[-1]
-    way, sentence = _way(first, last, series)
+    way, sentence = way_of(first, last, least=series.least, exactly=series.exactly)
     cited = (*(first.evidence_ids if first else ()), *last.evidence_ids)
     return MeasureTrend(
         requirement=series.requirement,
@@ -52,8 +52,15 @@ def _measure(objective: str, series: Series, begin: date, end: date) -> MeasureT
     )
 
 
-def _way(first: Point | None, last: Point, series: Series) -> tuple[Way, str]:
-    """Return which way a measure went, in a word and in a sentence. Values whose intervals overlap are called as they were."""
+def way_of(first: Point | None, last: Point, *, least: float | None, exactly: float | None) -> tuple[Way, str]:
+    """Return which way a measure went, in a word and in a sentence. Values whose intervals overlap are called as they were.
+
+    Args:
+        first: where it stood; None: it was not measured.
+        last: where it stands.
+        least: the bound, where more is better.
+        exactly: the bound, where nearer is better.
+    """
     if first is None:
         return "new", f"first measured: {_value(last)}"
     told = f"{_value(first)} -> {_value(last)}"
@@ -62,13 +69,20 @@ def _way(first: Point | None, last: Point, series: Series) -> tuple[Way, str]:
     order = WORST_FIRST.index
     if first.state is not last.state and {first.state, last.state} <= {State.PASS, State.FAIL}:
         return ("better" if order(last.state) > order(first.state) else "worse"), told
+    if first.value != last.value and (_unsure(first) or _unsure(last)):
+        return "not known", f"{told}; too few cases to say"
     if not _apart(first, last):
         return "as it was", f"{told}; the intervals overlap" if first.value != last.value else told
-    if series.exactly is not None:
-        nearer = abs(last.value - series.exactly) < abs(first.value - series.exactly)
+    if exactly is not None:
+        nearer = abs(last.value - exactly) < abs(first.value - exactly)
         return ("better" if nearer else "worse"), told
     up = last.value > first.value
-    return ("better" if up == (series.least is not None) else "worse"), told
+    return ("better" if up == (least is not None) else "worse"), told
+
+
+def _unsure(point: Point) -> bool:
+    """Return whether a value has no interval because there were too few cases for one; a full count needs none."""
+    return point.state is State.INCONCLUSIVE and (point.low is None or point.high is None)
 
 
 def _apart(first: Point, last: Point) -> bool:

@@ -10,11 +10,13 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from aims_mlflow.bundle import RECORD_TAG
 from aims_mlflow.errors import StoreError
 from aims_mlflow.server import rows
 from aims_mlflow.store import RunView, Store, VersionView
@@ -133,6 +135,24 @@ class Inside(Store):
                 return []
 
         return [posixpath.join(folder, name) for name in self._call(f"list {folder} of run {run_id}", names)]
+
+    def stamps(self, run_id: str, folder: str) -> object:
+        """Return what tells whether files of an artifact folder have changed, without reading them; None: they have to be read."""
+        there = self._file(run_id, folder)
+        return None if there is None else self._call(f"look at {folder} of run {run_id}", lambda: _stamp(there))
+
+    def all_systems_runs(self, since: datetime | None = None) -> Iterator[RunView]:
+        """Yield the runs of all systems, deleted ones too; with ``since``, those that began or ended then or later.
+
+        Their tags are those that say of which system a run is, and whether it is a record; MLflow's search would read every metric.
+        """
+        after = None if since is None else int(since.timestamp() * 1000)
+
+        def find() -> list[RunView]:
+            with rows.reading(self._tracking.engine) as connection:
+                return list(rows.marked_runs(connection, ("aims.system", RECORD_TAG), after))
+
+        yield from self._call("search runs", find)
 
     def write(self, run_id: str, path: str, content: bytes) -> None:
         """Write one artifact of the run, whole or not at all."""

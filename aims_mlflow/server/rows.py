@@ -99,6 +99,41 @@ def runs(session: Any, *, run_id: str = "", experiment_id: str = "") -> dict[str
     return {of: (_run_view(rows), str(rows[0].artifact_uri)) for of, rows in found.items()}
 
 
+def marked_runs(session: Any, keys: Collection[str], since: int | None) -> Iterator[RunView]:
+    """Yield every run that has the first of these tags, deleted ones too, with these tags alone and without all else. One statement.
+
+    Args:
+        session: an open session of, or connection to, the tracking database.
+        keys: the tags' keys.
+        since: only those that began or ended at this time (milliseconds) or later.
+    """
+    every, new = _marked_statements()
+    first, *_ = keys
+    asked = {"of_first": first, "of_keys": list(keys)}
+    rows = session.execute(every, asked) if since is None else session.execute(new, {**asked, "since": since})
+    found: dict[str, list[Any]] = {}
+    for row in rows:
+        found.setdefault(row.run_uuid, []).append(row)
+    for own in found.values():
+        yield _run_view(own)
+
+
+@cache
+def _marked_statements() -> tuple[Any, Any]:
+    """Return the statements for all runs with a tag, and for those that are new."""
+    from mlflow.store.tracking.dbmodels.models import SqlRun, SqlTag
+    from sqlalchemy import bindparam, or_, select
+
+    run, tag = _table(SqlRun), _table(SqlTag)
+    first = tag.alias()
+    columns = ("run_uuid", "experiment_id", "status", "start_time", "end_time", "name", "lifecycle_stage")
+    joined = first.join(run, run.c.run_uuid == first.c.run_uuid).join(tag, tag.c.run_uuid == run.c.run_uuid)
+    every = select(*(run.c[column] for column in columns), tag.c.key, tag.c.value).select_from(joined)
+    every = every.where(first.c.key == bindparam("of_first"), tag.c.key.in_(bindparam("of_keys", expanding=True)))
+    since: Any = bindparam("since")
+    return every, every.where(or_(run.c.start_time >= since, run.c.end_time >= since))
+
+
 @cache
 def _run_statements() -> tuple[Any, Any]:
     """Return the statements for one run with its tags, and for all of an experiment."""

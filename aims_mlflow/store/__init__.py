@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from aims_mlflow.store.rolling import Rolling
-from aims_mlflow.store.sweeping import Registered, Sweep
+from aims_mlflow.store.browsing import Browsing
+from aims_mlflow.store.sweeping import Registered
 from aims_mlflow.store.views import GATED, InputView, LoggedModel, RunView, VersionView, moment, ungated, visible_cut
 
 __all__ = ["GATED", "InputView", "LoggedModel", "Registered", "RunView", "Store", "VersionView", "moment", "ungated", "visible_cut"]
 
 
-class Store(Sweep, Rolling):
+class Store(Browsing):
     """An MLflow tracking server and registry. Every failure of MLflow's is a StoreError with what, where and the fix.
 
     Args:

@@ -42,7 +42,7 @@ class Sweep(Logs, Versions):
             models, found = list(self._pages("list the registered models", search)), self._all_versions("")
         versions: dict[str, list[VersionView]] = {}
         for one in found:
-            versions.setdefault(one.name, []).append(_view(one))
+            versions.setdefault(one.name, []).append(registry_view(one))
         made = [
             Registered(
                 name=m.name,
@@ -61,7 +61,8 @@ class Sweep(Logs, Versions):
         return list(self._pages("search model versions", search))
 
 
-def _view(found: Any) -> VersionView:
+def registry_view(found: Any) -> VersionView:
+    """Return one of MLflow's versions as ours, by what a search says of it: without aliases."""
     return VersionView(
         name=found.name,
         version=str(found.version),
