@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    from aims_mlflow.engines.whole import Whole
     from aims_mlflow.fingerprint import Fingerprint
 
 Role = Literal["train", "validation", "test", "reference", "production"]
@@ -23,13 +24,23 @@ Role = Literal["train", "validation", "test", "reference", "production"]
 
 @dataclass(frozen=True)
 class Dataset:
-    """A frame in a role. The frame is the user's own and must never be changed."""
+    """A frame in a role. The frame is the user's own and must never be changed.
+
+    Where ``whole`` is known, the frame is what was read of data that another engine holds: a sample of their rows, unless it is
+    complete. ``fingerprint`` is of all of them.
+    """
 
     role: str
     frame: pd.DataFrame
     fingerprint: Fingerprint
     source: Source | None = None
     note: str = ""
+    whole: Whole | None = None
+
+    @property
+    def frame_sha256(self) -> str:
+        """The digest of the frame itself as it was taken, which tells whether it is still what it was."""
+        return self.fingerprint.sha256 if self.whole is None else self.whole.sample_sha256
 
     @property
     def subject(self) -> Subject:

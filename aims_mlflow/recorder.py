@@ -20,6 +20,7 @@ from aims_mlflow.bundle import BUNDLE_PATH, CAPTURE, Bundle, RunSummary
 from aims_mlflow.capture import environment, making, model_adapter, publication
 from aims_mlflow.capture.earlier import Earlier
 from aims_mlflow.capture.intake import Intake, Seen, problem_of
+from aims_mlflow.engines.restating import restated
 from aims_mlflow.errors import AimsError, CannotMeasure, ConfigurationError, SpoolError
 from aims_mlflow.evidence import CheckResult, Evidence, RunKind, canonical
 from aims_mlflow.fingerprint import fingerprint
@@ -229,15 +230,23 @@ class Recorder(Intake):
 
     def _look_again(self, role: str, seen: Seen) -> None:
         """Find out whether the frame was changed in place after it was fingerprinted."""
-        before = seen.dataset.fingerprint.sha256
-        if fingerprint(seen.dataset.frame).sha256 != before:  # a pandas without copy-on-write: what is measured has changed, too
+        if (
+            fingerprint(seen.dataset.frame).sha256 != seen.dataset.frame_sha256
+        ):  # a pandas without copy-on-write: what is measured has changed, too
             what = f"the {role} data was changed in place after it was fingerprinted, so that it cannot be told what was measured"
             self._problems.append(problem_of("provenance", "error", what, "work on a copy: frame = frame.copy()", {"dataset": role}))
             return
         try:
-            changed = fingerprint(seen.given).sha256 != before
+            changed = seen.digest_now() != seen.dataset.fingerprint.sha256
         except CannotMeasure:
             changed = True
+        except Exception as error:  # an engine that is closed by now
+            log.debug("the %s data could not be looked at again: %s", role, type(error).__name__)
+            what = (
+                f"the {role} data could not be looked at again when the run was over ({type(error).__name__}); evidence is of them as given"
+            )
+            seen.dataset = replace(seen.dataset, note=what)
+            return
         if changed:
             log.warning("the %s data was changed in place while the run went on; evidence is about it as it was given", role)
             what = f"the {role} frame was changed in place by the run; fingerprint and measures are of it as it was given"
@@ -255,10 +264,12 @@ class Recorder(Intake):
     def _measure(self, seen: Observation) -> tuple[CheckResult, ...]:
         """Run every check. What the recorder knows to be wrong with a dataset stands in place of its provenance result."""
         known = {(p.check, tuple(p.scope.items())) for p in self._problems}
+        wholes = {role: dataset.whole for role, dataset in seen.datasets.items() if dataset.whole is not None}
         results: list[CheckResult] = []
         for name, one in registry.checks().items():
             with self.guarded(f"run the check {name}"):
-                results += [r for r in one.run(seen) if (r.check, tuple(r.scope.items())) not in known]
+                found = [r for r in one.run(seen) if (r.check, tuple(r.scope.items())) not in known]
+                results += [restated(r, wholes, self.system) for r in found] if wholes else found
         return tuple(results)
 
     def _card(self, seen: Observation) -> dict[str, bytes]:

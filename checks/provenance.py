@@ -46,7 +46,7 @@ def _traced(seen: Observation, dataset: Dataset) -> CheckResult:
         return CheckResult(check="provenance", scope={"dataset": role}, problem=Problem.of(problem))
     then = dataset.fingerprint
     source = source_of(seen, role)
-    changed = now.sha256 != then.sha256
+    changed = now.sha256 != dataset.frame_sha256
     disagrees = bool(source.sha256) and source.sha256 != then.sha256
     notes = [dataset.note] if dataset.note else []
     if changed:
@@ -69,7 +69,7 @@ def _traced(seen: Observation, dataset: Dataset) -> CheckResult:
         "digest_mismatch": [*(["the frame as it was handed over"] if changed else []), *(["the declared sha256"] if disagrees else [])],
         "algorithm": then.algorithm,
         "sha256": then.sha256,
-        "columns": [{"name": name, "dtype": then.dtypes[name], "sha256": then.column_digests[name]} for name in then.columns],
+        "columns": [{"name": name, "dtype": then.dtypes[name], "sha256": then.column_digests.get(name, "")} for name in then.columns],
         "declared_sha256": source.sha256,
         "uri": address(source.uri),
         "derived_from": [address(parent) for parent in source.derived_from],

@@ -33,7 +33,7 @@ class TrackedRun:
         """The id of the MLflow run; ``offline-…`` where the server was down, "" outside a tracked function."""
         return self._recorder.run_id if self._recorder is not None else ""
 
-    def data(self, frame: pd.DataFrame, role: str, source: str | Source | None = None) -> None:
+    def data(self, frame: Any, role: str, source: str | Source | None = None) -> None:
         """Give the frame that plays ``role`` (train, validation, test, reference, production), and where it came from."""
         self._tell(f"take the {role} data", lambda recorder: recorder.data(frame, role, source))
 

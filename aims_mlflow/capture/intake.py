@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from aims_mlflow.bundle import CAPTURE
 from aims_mlflow.capture import model_adapter
 from aims_mlflow.capture.steps import as_frame, step_between
+from aims_mlflow.engines.taking import Taken, is_foreign, take
 from aims_mlflow.errors import CannotMeasure, UnknownNameError
 from aims_mlflow.evidence import CheckResult, Problem
 from aims_mlflow.fingerprint import fingerprint
@@ -28,8 +29,14 @@ log = logging.getLogger("aims_mlflow")
 class Seen:
     """A frame as it was given, a copy of its handle whose content in-place changes do not reach, and what was seen of it."""
 
-    given: pd.DataFrame
+    given: Any
     dataset: Dataset
+    taken: Taken | None = None
+    """How it was taken from another engine; None for pandas."""
+
+    def digest_now(self) -> str:
+        """Return the digest of what was given as it is now, of the dataset's kind of fingerprint."""
+        return fingerprint(self.given).sha256 if self.taken is None else self.taken.again()
 
 
 class Intake:
@@ -47,32 +54,40 @@ class Intake:
         self._parents: list[Parent] = []
         self._problems: list[CheckResult] = []
 
-    def data(self, frame: pd.DataFrame, role: str, source: str | Source | None = None, note: str = "") -> None:
+    def data(self, frame: Any, role: str, source: str | Source | None = None, note: str = "") -> None:
         """Take a frame in its role: its content is fingerprinted now, and measured as it is now.
 
         Args:
-            frame: a pandas DataFrame, or anything with ``to_pandas()``. It is never changed.
+            frame: a DataFrame of pandas, polars (LazyFrame too) or Spark, a pyarrow Table or Dataset, a DuckDB relation, or anything
+                with ``to_pandas()``. It is never changed. What is lazy, of Spark, or large is seen by counts and a sample.
             role: train, validation, test, reference or production.
             source: where it came from; default: what the system file says of the role.
             note: what was done to the frame on its way here, for the provenance evidence.
 
         Raises:
             UnknownNameError: no such role.
-            CannotMeasure: the frame has no fingerprint (not a table, duplicate or non-string column names, ...).
+            CannotMeasure: the frame has no fingerprint (not a table, duplicate or non-string column names, ...), or its engine failed.
         """
         if role not in ROLES:
             raise UnknownNameError.among("data role", str(role), ROLES)
         declared = self.system.data.sources.get(role)  # type: ignore[call-overload]  # role is one of the literals: checked above
         if isinstance(source, str):
             source = (declared or Source()).model_copy(update={"uri": source})
-        given: Any = as_frame(frame)
         try:
-            found = fingerprint(given)
+            self._seen[role] = self._taken(frame, role, source or declared, note)
         except CannotMeasure as problem:
             self._problems.append(problem_of("provenance", problem.state, problem.what, problem.fix, {"dataset": role}))
             self._refused[role] = problem
             raise
-        self._seen[role] = Seen(given, Dataset(role, given.copy(deep=False), found, source or declared, note))
+
+    def _taken(self, frame: Any, role: str, source: Source | None, note: str) -> Seen:
+        """Take a frame in memory as it stands, and one of another engine by what the engine says of it."""
+        if is_foreign(frame):
+            taken = take(frame, self.system)
+            return Seen(frame, Dataset(role, taken.frame, taken.fingerprint, source, note, taken.whole), taken)
+        given: Any = as_frame(frame)
+        found = fingerprint(given)
+        return Seen(given, Dataset(role, given.copy(deep=False), found, source, note))
 
     def digests(self, role: str) -> Mapping[str, str]:
         """Return column -> digest of its content, of the data that were taken in ``role``; empty where none were."""
