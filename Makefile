@@ -3,6 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := aims_mlflow hooks checks tests examples benchmarks
 
+unexport PYTHONDONTWRITEBYTECODE # what is imported is compiled once, not by every process
+
 .PHONY: demo test still bench screenshots lint types mypy pyright unit lock clean
 
 .venv/ready: requirements.lock requirements-torch.lock pyproject.toml
