@@ -298,7 +298,7 @@ def the_record_is_written(store: Store, out: Path) -> None:
     record = aims.summarise("aims.yaml", out=out)
     (run,) = store.runs("tags.`aims.risk` != ''", [store.experiment(f"aims/{SYSTEM}")])
     assert run.status == "FINISHED"
-    assert store.artifacts(run.run_id, "aims") == [f"aims/record.{kind}" for kind in ("html", "json", "md")]
+    assert store.artifacts(run.run_id, "aims") == [f"aims/record.{kind}" for kind in ("dsse.json", "html", "json", "md")]
     assert store.read(run.run_id, "aims/record.json") == record.json_bytes() == (out / "record.json").read_bytes()
     assert record.version == f"models:/{SYSTEM}/1"
 

@@ -94,7 +94,7 @@ class Frame:
             return self.given.collect_schema().to_frame().to_arrow().schema
         if self.engine == "duckdb":
             return self.given.limit(0).to_arrow_table().schema
-        from pyspark.sql.pandas.types import to_arrow_schema
+        from pyspark.sql.pandas.types import to_arrow_schema  # pyright: ignore[reportMissingImports] # an extra
 
         return to_arrow_schema(self.given.schema)
 

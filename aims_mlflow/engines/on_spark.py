@@ -22,7 +22,7 @@ _COUNTED = "key long, n long, different long"
 @contextlib.contextmanager
 def _sent_by_value() -> Iterator[None]:
     """Let pyspark send our two modules with the functions that use them."""
-    from pyspark import cloudpickle as sending
+    from pyspark import cloudpickle as sending  # pyright: ignore[reportMissingImports] # an extra
 
     cloudpickle: Any = sending
     ours: list[Any] = [canonical, chances]
@@ -60,7 +60,7 @@ def summed(frame: Frame) -> tuple[int, Any]:
 def drawn(frame: Frame, plan: Plan) -> tuple[Any, int]:
     """Return the sample as an Arrow table, and how many different contents the rows have: two jobs, or one where all are taken."""
     import numpy as np
-    from pyspark.sql.types import LongType, StructField, StructType
+    from pyspark.sql.types import LongType, StructField, StructType  # pyright: ignore[reportMissingImports] # an extra
 
     order = _order(frame)
     with _sent_by_value():
