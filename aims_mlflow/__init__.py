@@ -11,7 +11,8 @@ Rooms, from the ground up (each imports only what stands below it):
 - keeping and measuring: ``store/`` (MLflow), ``spool`` (local), ``gate`` and its ``decision``, ``ledger/`` the log of decisions,
   ``measuring/`` for the checks, ``checks/``, ``pictures/`` of what they found
 - doing: ``capture/`` and ``recorder`` (frames and model -> bundle), ``assessment``, ``model_card``, ``lineages/``, ``promotion/``,
-  ``verifying`` one file, ``auditing/`` a registry, ``operation/`` after deployment, ``records/`` and ``exports/`` out of the tool
+  ``verifying`` one file, ``auditing/`` a registry, ``diagnosing/`` a set-up, ``operation/`` after deployment, ``records/`` and
+  ``exports/`` out of the tool
 - meeting people: ``hooks/``, ``cli/``, ``server/`` the gate within MLflow's own, ``pages/``, ``reports/`` for CI, ``scorecard``, ``demo/``
 """
 

@@ -12,6 +12,7 @@ The tree::
     │   └── MissingKeyError         the public key that a signature names is not at hand
     ├── StoreError                  MLflow did not answer, or answered with a refusal
     ├── SpoolError                  the local spool could not be written or read
+    │   └── SpoolFullError          what waits in it leaves no room for more
     └── PromotionBlocked            the gate said no, or could not decide
 """
 
@@ -93,6 +94,10 @@ class StoreError(AimsError):
 
 class SpoolError(AimsError):
     """The local spool could not be written or read."""
+
+
+class SpoolFullError(SpoolError):
+    """What waits in the spool leaves no room for more, and none of it may be deleted: it has not reached MLflow yet."""
 
 
 class PromotionBlocked(AimsError):

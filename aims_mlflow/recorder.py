@@ -21,7 +21,7 @@ from aims_mlflow.capture import environment, making, model_adapter, publication
 from aims_mlflow.capture.earlier import Earlier
 from aims_mlflow.capture.intake import Intake, Seen, problem_of
 from aims_mlflow.engines.restating import restated
-from aims_mlflow.errors import AimsError, CannotMeasure, ConfigurationError, SpoolError
+from aims_mlflow.errors import AimsError, CannotMeasure, ConfigurationError, SpoolError, SpoolFullError
 from aims_mlflow.evidence import CheckResult, Evidence, RunKind, canonical
 from aims_mlflow.fingerprint import fingerprint
 from aims_mlflow.judging import judge
@@ -327,10 +327,17 @@ class Recorder(Intake):
         return self._deliver(parcel)
 
     def _deliver(self, parcel: spool.Parcel) -> VersionView | None:
-        """Write to the spool first, then to MLflow; what does not arrive stays in the spool."""
+        """Write to the spool first, then to MLflow; what does not arrive stays in the spool.
+
+        Where a disk refuses, it is sent all the same, the bundle last. Where the spool is full of what did not arrive, it is not:
+        somebody has to look first.
+        """
         entry: spool.Entry | None = None
         try:
             entry = spool.put(parcel)
+        except SpoolFullError as error:
+            log.error("the evidence of run %s is refused, and the gate stays closed to what it made: %s", self.run_id, error)
+            return None
         except (SpoolError, OSError) as error:
             log.warning("aims could not keep the evidence on disk before sending it: %s", error)
         try:

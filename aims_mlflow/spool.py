@@ -22,6 +22,7 @@ from aims_mlflow.bundle import BUNDLE_PATH, Bundle
 from aims_mlflow.errors import AimsError, ConfigurationError, SpoolError, StoreError
 from aims_mlflow.evidence import CheckResult, canonical
 from aims_mlflow.signing import home, open_bundle, seal_bundle, sign, signing_key, strict_json
+from aims_mlflow.spool_limits import DRAFT, GONE, make_room
 from aims_mlflow.store import InputView, Store, VersionView
 from aims_mlflow.store.views import without_password
 
@@ -118,7 +119,7 @@ class Entry:
 
     def remove(self) -> None:
         """Take the parcel out of the spool: it has arrived."""
-        gone = self.folder.with_name(f".gone-{self.id}-{secrets.token_hex(4)}")
+        gone = self.folder.with_name(f"{GONE}{self.id}-{secrets.token_hex(4)}")
         try:
             self.folder.rename(gone)
         except FileNotFoundError:  # another process sent it, too
@@ -144,12 +145,15 @@ def put(parcel: Parcel) -> Entry:
     """Write a parcel to disk, durably, and return its entry.
 
     Raises:
-        SpoolError: the disk refused.
+        SpoolFullError: what waits there already leaves no room (``spool_limits``).
+        SpoolError: the disk refused: it is full, read-only, or not ours to write to.
     """
     digests = [(path, hashlib.sha256(content).hexdigest()) for path, content in _bundle_last(parcel.files)]
     told = canonical({"format": FORMAT, "files": digests, "parcel": asdict(replace(parcel, files={}))})
     entry = Entry(hashlib.sha256(told).hexdigest(), folder() / hashlib.sha256(told).hexdigest())
-    draft = folder() / f".draft-{secrets.token_hex(8)}"
+    draft = folder() / f"{DRAFT}{secrets.token_hex(8)}"
+    if not entry.folder.exists():
+        make_room(folder(), len(told) + sum(map(len, {*parcel.files.values()})))
     try:
         draft.mkdir(parents=True, mode=0o700)
         for content in {*parcel.files.values()}:
@@ -171,12 +175,16 @@ def put(parcel: Parcel) -> Entry:
 
 
 def pending() -> list[Entry]:
-    """Return the parcels that have not arrived yet, in the order in which they were written."""
+    """Return the parcels that have not arrived yet, in the order in which they were written; raises SpoolError where it cannot look."""
     try:
         found = [path for path in folder().iterdir() if path.is_dir() and not path.name.startswith(".")]
     except FileNotFoundError:
         return []
-    return [Entry(path.name, path) for path in sorted(found, key=lambda p: (p.stat().st_mtime_ns, p.name))]
+    except OSError as error:
+        raise SpoolError(
+            f"the spool cannot be read: {error.strerror}", where=str(folder()), fix="set AIMS_HOME to a directory you may read"
+        ) from None
+    return [Entry(path.name, path) for path in sorted(found, key=lambda p: (_written(p), p.name))]
 
 
 def replay(store: Store | None = None) -> list[Sent]:
@@ -196,6 +204,8 @@ def _replay(entry: Entry, store: Store) -> Sent:
         run_id = send(entry, parcel, store)[0]
     except AimsError as problem:
         return Sent(entry.id, "", str(problem))
+    except OSError as error:  # of this machine: MLflow's own are StoreErrors
+        return Sent(entry.id, "", f"this machine's disk refused: {error.strerror or type(error).__name__}. Fix: free some space")
     return Sent(entry.id, run_id)
 
 
@@ -319,6 +329,29 @@ def _with_run(bundle: Bundle, local_id: str, run_id: str) -> Bundle:
 
 def _bundle_last(files: Mapping[str, bytes]) -> Iterable[tuple[str, bytes]]:
     return sorted(files.items(), key=lambda item: (item[0] == BUNDLE_PATH, item[0]))
+
+
+def try_disk(place: Path) -> None:
+    """Write, sync and rename in a folder exactly as ``put`` does, and leave nothing there; raises OSError where that does not work."""
+    draft = place / f"{DRAFT}{secrets.token_hex(8)}"
+    gone = draft.with_name(draft.name.replace(DRAFT, GONE))
+    try:
+        draft.mkdir(mode=0o700)
+        _write(draft / PARCEL, b"{}")
+        _sync(draft)
+        draft.rename(gone)
+        _sync(place)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+        shutil.rmtree(gone, ignore_errors=True)
+
+
+def _written(path: Path) -> int:
+    """Return when a parcel was written; one that another process has sent meanwhile comes first, and is not found when it is read."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _write(path: Path, content: bytes) -> None:

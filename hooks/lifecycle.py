@@ -131,7 +131,7 @@ class Live:
         from aims_mlflow.recorder import Recorder
         from aims_mlflow.store import Store
 
-        store = Store()
+        store = Store().within_budget()
         run_id, joined = self._find_run(store, function, own_thread, may_join)
         self._abandoned = None if joined or not run_id else (store, run_id)
         self._recorder = Recorder(
@@ -162,6 +162,7 @@ class Live:
         tags = {"aims.system": self._settings.system.id}
         try:
             store.require()
+            store.probe()  # what MLflow does itself below is not within the budget
             active = fluent.active_run_id() if may_join else ""
             if active and claim(active):
                 store.log(active, tags=tags)

@@ -4,18 +4,26 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from aims_mlflow import spool
+from aims_mlflow import spool, spool_limits
 from aims_mlflow.bundle import BUNDLE_PATH, Bundle, RunSummary
-from aims_mlflow.errors import SpoolError, StoreError
+from aims_mlflow.errors import SpoolError, SpoolFullError, StoreError
 from aims_mlflow.evidence import CheckResult, Evidence, Measure, State
 from aims_mlflow.signing import new_key, open_bundle, seal_bundle
 from aims_mlflow.store import InputView, Store
@@ -223,3 +231,155 @@ def test_a_bundle_signed_with_another_key_is_not_signed_again(store: Store, tmp_
 def test_passwords_are_not_kept() -> None:
     entry = spool.put(parcel("run-1", without_password("postgresql://me:secret@host/db")))
     assert b"secret" not in (entry.folder / spool.PARCEL).read_bytes()
+
+
+def other(number: int) -> spool.Parcel:
+    """Return a parcel of about 10,000 bytes."""
+    return spool.Parcel(run_id=f"run-{number}", server="", files={"aims/model_card.md": bytes([number]) * 10_000})
+
+
+class TestLimits:
+    def test_what_has_not_arrived_is_never_deleted_to_make_room(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AIMS_SPOOL_BYTES", "25000")
+        first, second = spool.put(other(1)), spool.put(other(2))
+        os.utime(first.folder, (1e9, 1e9))
+        with pytest.raises(SpoolFullError, match="aims sync"):
+            spool.put(other(3))
+        assert {e.id for e in spool.pending()} == {first.id, second.id}
+        assert first.read() == other(1)
+        assert spool.put(other(2)) == second  # what is there already needs no room
+        assert list(spool.folder().glob(".*")) == []
+
+    def test_when_some_has_arrived_there_is_room(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AIMS_SPOOL_BYTES", "25000")
+        for number in (1, 2):
+            spool.put(replace(other(number), run_id=made_run(store)))
+        with pytest.raises(SpoolFullError):
+            spool.put(other(3))
+        spool.replay(store)
+        assert spool.put(other(3)).read() == other(3)
+
+    def test_what_has_arrived_goes_first_the_oldest_before_others_and_no_more_than_is_needed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AIMS_SPOOL_BYTES", "25000")
+        now = time.time()
+        for name, age in ((".gone-new", 1.0), (".gone-old", 3600.0), (".draft-live", 3600.0)):
+            (spool.folder() / name).mkdir(parents=True)
+            (spool.folder() / name / "file").write_bytes(b"x" * 7_000)
+            os.utime(spool.folder() / name, (now - age, now - age))
+        spool.put(other(1))
+        assert {p.name for p in spool.folder().glob(".*")} == {".gone-new", ".draft-live"}
+        with pytest.raises(SpoolFullError):
+            spool.put(other(2))
+        assert {p.name for p in spool.folder().glob(".*")} == {".draft-live"}  # somebody may be writing it
+        os.utime(spool.folder() / ".draft-live", (now - 2 * 86_400, now - 2 * 86_400))
+        spool.put(other(2))
+        assert list(spool.folder().glob(".*")) == []
+
+    @pytest.mark.parametrize(("days", "left"), [("0.5", 0), ("3", 1)])
+    def test_what_has_arrived_goes_after_some_days_in_any_case(self, days: str, left: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AIMS_SPOOL_DAYS", days)
+        gone = spool.folder() / ".gone-1"
+        gone.mkdir(parents=True)
+        os.utime(gone, (time.time() - 2 * 86_400,) * 2)
+        kept = spool.put(other(1))
+        os.utime(kept.folder, (1e9, 1e9))
+        spool.put(other(2))
+        assert len(list(spool.folder().glob(".*"))) == left
+        assert len(spool.pending()) == 2  # age alone deletes nothing that has not arrived
+
+    @pytest.mark.parametrize("setting", ["", "much", "-1", "0", "nan", "inf"])
+    def test_a_limit_that_is_no_number_costs_no_evidence(self, setting: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AIMS_SPOOL_BYTES", setting)
+        assert spool_limits.limits().bytes == spool_limits.DEFAULT_BYTES
+        assert bool(spool_limits.limits().wrong) is bool(setting)
+        spool.put(other(1))
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch, number: int, call: str) -> None:
+    """Let a call to the system be refused; what is only read can still be opened."""
+    real = getattr(os, call)
+
+    def refused(*args: Any, **more: Any) -> Any:
+        if call == "open" and not args[1] & os.O_CREAT:
+            return real(*args, **more)
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, call, refused)
+
+
+@pytest.mark.parametrize("call", ["open", "fsync", "mkdir"])
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO], ids=errno.errorcode.__getitem__)
+def test_a_disk_that_refuses_leaves_nothing_half_written(number: int, call: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = spool.put(other(1))
+    with monkeypatch.context() as harm:
+        refuse(harm, number, call)
+        with pytest.raises(SpoolError, match=re.escape(os.strerror(number))):
+            spool.put(other(2))
+    assert [e.id for e in spool.pending()] == [kept.id]
+    assert kept.read() == other(1)
+    assert list(spool.folder().glob(".*")) == []
+    assert spool.put(other(2)).read() == other(2)
+
+
+FULL_DISK = """
+import sys
+from pathlib import Path
+from aims_mlflow import spool, spool_limits
+from aims_mlflow.errors import SpoolError
+written = 0
+for number in range(1000):
+    try:
+        spool.put(spool.Parcel(run_id=f"run-{number}", server="", files={"card": bytes([number % 256]) * 20_000 + str(number).encode()}))
+    except SpoolError as error:
+        assert "No space left" in str(error), error
+        break
+    written += 1
+assert 0 < written < 60, written
+assert len(spool.pending()) == written
+assert all(len(entry.read().files) == 1 for entry in spool.pending())
+assert not list(spool.folder().glob(".*"))
+print("held")
+"""
+
+
+def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
+    """On a file system of a megabyte of its own, where the kernel lets us make one."""
+    mount = [
+        "unshare",
+        "--user",
+        "--map-root-user",
+        "--mount",
+        "sh",
+        "-c",
+        'mount -t tmpfs -o size=1m tmpfs "$0" && exec "$@"',
+        str(tmp_path),
+    ]
+    if shutil.which("unshare") is None or subprocess.run([*mount, "true"], capture_output=True).returncode:
+        pytest.skip("this machine lets nobody mount a file system: the refusals are simulated above")
+    env = {**os.environ, "AIMS_HOME": str(tmp_path / "home")}
+    done = subprocess.run([*mount, sys.executable, "-c", FULL_DISK], capture_output=True, text=True, env=env)
+    assert done.stdout.strip() == "held", done.stderr
+
+
+def test_a_disk_that_refuses_while_it_is_sent_is_said(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    spool.put(parcel())
+    with monkeypatch.context() as harm:
+        refuse(harm, errno.ENOSPC, "fsync")
+        (sent,) = spool.replay(store)
+    assert "No space left" in sent.problem
+    assert [s.problem for s in spool.replay(store)] == [""]
+    assert len(list(store.system_runs("credit-scoring"))) == 1
+
+
+def test_a_spool_that_cannot_be_listed_is_an_error_that_names_the_place() -> None:
+    spool.folder().parent.mkdir(parents=True, exist_ok=True)
+    spool.folder().write_text("")
+    with pytest.raises(SpoolError, match="AIMS_HOME"):
+        spool.pending()
+
+
+def test_trying_the_disk_leaves_nothing(tmp_path: Path) -> None:
+    spool.try_disk(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(OSError, match="No such file"):
+        spool.try_disk(tmp_path / "nowhere")

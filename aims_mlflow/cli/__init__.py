@@ -34,6 +34,7 @@ COMMANDS: dict[str, str] = {
     "audit": "Find what the gate's log does not prove, in the whole registry.",
     "verify": "Check a run's evidence, or a signed file, without any server.",
     "sync": "Send to MLflow what the local spool still holds.",
+    "doctor": "Say what is wrong with this set-up, and what waits in the spool.",
     "keys": "Make signing keys, and say whose signatures count.",
 }
 """Command: what it does, in one line. The module of ``x`` is ``aims_mlflow.cli.x``."""

@@ -7,10 +7,12 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 from aims_mlflow.errors import AimsError, StoreError
+from aims_mlflow.store.answering import is_there
+from aims_mlflow.store.patience import Budget
 from aims_mlflow.store.views import ungated, without_password
 
 if TYPE_CHECKING:
@@ -41,6 +43,9 @@ def without_progress_bar() -> Iterator[None]:
 class Connection:
     """An MLflow tracking store and a registry, by their URIs."""
 
+    budget: Budget | None = None
+    """What MLflow's trouble may cost the training that waits for it; None where nobody trains: as long as MLflow takes."""
+
     def __init__(self, tracking_uri: str | None = None, registry_uri: str | None = None) -> None:
         self._given = (tracking_uri, registry_uri)
 
@@ -61,11 +66,14 @@ class Connection:
     def reachable(self, seconds: float = 2.0) -> bool:
         """Whether the server accepts a connection within ``seconds``; stores that are not servers always do.
 
-        Asked before the first call, because MLflow's own retries of a refused connection last minutes.
+        Asked before the first call, because MLflow's own retries of a refused connection last minutes. Within a budget it has to
+        answer, too: one that accepts and says nothing is no help to a training.
         """
         parts = urlsplit(self.tracking_uri)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             return True
+        if self.budget is not None:
+            return self.budget.allows(lambda within: is_there(self.tracking_uri, within))
         try:
             with socket.create_connection((parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)), timeout=seconds):
                 return True
@@ -81,17 +89,38 @@ class Connection:
                 fix="start it, or set MLFLOW_TRACKING_URI to the one that runs",
             )
 
-    def _call(self, what: str, do: Callable[[], T]) -> T:
-        """Do it, and turn whatever MLflow raises into a StoreError."""
+    def _call(self, what: str, do: Callable[[], T], *, patient: bool = False, here: bool = False) -> T:
+        """Do it, within the budget where there is one, and turn whatever MLflow raises into a StoreError.
+
+        Args:
+            what: in words, for the message.
+            do: the call.
+            patient: it may take its time while the server is there: files are sent, or the server looks at some itself.
+            here: it must be done in this thread, since it runs code of the user's: its own calls are within the budget, not it.
+        """
         from mlflow.exceptions import MlflowException
 
         try:
-            return do()
+            if self.budget is None or here or not self.tracking_uri.startswith(("http://", "https://")):
+                return do()
+            _ = self._client  # made before the clock runs: what is imported for it is not MLflow's trouble
+            there = (lambda within: is_there(self.tracking_uri, within)) if patient else None
+            return self.budget.ask(do, is_there=there, is_trouble=_is_trouble)
         except AimsError:
             raise
         except (MlflowException, OSError) as error:
             text = str(getattr(error, "message", None) or error)
             raise StoreError(f"MLflow could not {what}: {text}", where=without_password(self.tracking_uri)) from error
+
+    def probe(self) -> None:
+        """Ask the server a real question, where there is a budget to ask within; raises StoreError where it is not answered."""
+        if self.budget is not None and self.tracking_uri.startswith(("http://", "https://")):
+            self._call("look at the server", lambda: self._client.search_experiments(max_results=1))
+
+    def within_budget(self, budget: Budget | None = None) -> Self:
+        """Give this store a budget, from now on: a training waits for it. Returns the store."""
+        self.budget = budget or Budget()
+        return self
 
     def _pages(self, what: str, search: Callable[[str | None], Any]) -> Iterator[Any]:
         """Yield every row of a paged search, whatever the number of pages."""
@@ -102,3 +131,14 @@ class Connection:
             token = page.token
             if not token:
                 return
+
+
+def _is_trouble(error: Exception) -> bool:
+    """Whether an error is the server's trouble (it is gone, or has too much to do) and not its answer to what was asked."""
+    from mlflow.exceptions import MlflowException
+
+    cause = error.__cause__ if isinstance(error, AimsError) else error
+    if isinstance(cause, MlflowException):
+        status = int(cause.get_http_status_code())
+        return status == 429 or status >= 500
+    return isinstance(cause, OSError)

@@ -6,6 +6,7 @@ import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,8 +43,9 @@ class Models(Connection):
         from aims_mlflow.store import flavours
 
         def log_it() -> LoggedModel:
-            run = self._client.get_run(run_id)
-            logged = self._client.create_logged_model(run.info.experiment_id, name=name, source_run_id=run_id)
+            run = self._call(f"read run {run_id}", lambda: self._client.get_run(run_id))
+            begin = partial(self._client.create_logged_model, run.info.experiment_id, name=name, source_run_id=run_id)
+            logged = self._call("begin the model", begin)
             with tempfile.TemporaryDirectory() as folder:
                 described = mlflow.models.Model(
                     artifact_path=logged.artifact_location, run_id=run_id, model_uuid=logged.model_id, model_id=logged.model_id
@@ -51,12 +53,13 @@ class Models(Connection):
                 saved = flavours.save(model, Path(folder, "model"), described, frame=frame)
                 for cache in Path(folder).rglob("__pycache__"):
                     flavours.empty(cache)
-                self._client.log_model_artifacts(logged.model_id, str(Path(folder, "model")))
-            self._client.finalize_logged_model(logged.model_id, "READY")
-            self._client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, 0)])
+                send = partial(self._client.log_model_artifacts, logged.model_id, str(Path(folder, "model")))
+                self._call("send the model's files", send, patient=True)
+            self._call("end the model", lambda: self._client.finalize_logged_model(logged.model_id, "READY"))
+            self._call("name the model", lambda: self._client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, 0)]))
             return LoggedModel(f"models:/{logged.model_id}", saved.flavour, saved.serialization)
 
-        return self._call("log the model", log_it)
+        return self._call("log the model", log_it, here=True)
 
     def logged_models(self, run_id: str) -> list[str]:
         """Return the ``models:/m-…`` URIs of the models that the run has logged, in their order."""
@@ -87,6 +90,7 @@ class Models(Connection):
                 path = self._call(
                     f"read the files of {uri}",
                     lambda: mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=into, tracking_uri=self.tracking_uri),
+                    patient=True,
                 )
             yield Path(path)
 
@@ -121,4 +125,4 @@ class Models(Connection):
         """Load a model to evaluate it. This runs code of the model's: for the capturing side only, never for the gate."""
         import mlflow.pyfunc
 
-        return self._call(f"load {uri}", lambda: mlflow.pyfunc.load_model(uri))
+        return self._call(f"load {uri}", lambda: mlflow.pyfunc.load_model(uri), here=True)

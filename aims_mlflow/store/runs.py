@@ -98,7 +98,9 @@ class Runs(Connection):
             local = Path(folder, Path(path).name)
             local.write_bytes(content)
             parent = str(Path(path).parent)
-            self._call(f"write {path}", lambda: self._client.log_artifact(run_id, str(local), None if parent == "." else parent))
+            self._call(
+                f"write {path}", lambda: self._client.log_artifact(run_id, str(local), None if parent == "." else parent), patient=True
+            )
 
     def write_all(self, run_id: str, files: Mapping[str, bytes]) -> None:
         """Write several artifacts of the run, path -> content, in one call."""
@@ -109,12 +111,12 @@ class Runs(Connection):
                 local = Path(folder, path)
                 local.parent.mkdir(parents=True, exist_ok=True)
                 local.write_bytes(content)
-            self._call(f"write {len(files)} files", lambda: self._client.log_artifacts(run_id, folder))
+            self._call(f"write {len(files)} files", lambda: self._client.log_artifacts(run_id, folder), patient=True)
 
     def read(self, run_id: str, path: str) -> bytes:
         """Return the bytes of one artifact of the run; raises StoreError where it is not there."""
         with tempfile.TemporaryDirectory() as folder, without_progress_bar():
-            local = self._call(f"read {path} of run {run_id}", lambda: self._client.download_artifacts(run_id, path, folder))
+            local = self._call(f"read {path} of run {run_id}", lambda: self._client.download_artifacts(run_id, path, folder), patient=True)
             return Path(local).read_bytes()
 
     def artifacts(self, run_id: str, folder: str) -> list[str]:

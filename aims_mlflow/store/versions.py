@@ -39,7 +39,7 @@ class Versions(Models):
             )
             return self.version(f"models:/{name}/{made.version}")
 
-        return self._call(f"register {name}", create)
+        return self._call(f"register {name}", create, patient=True)
 
     def version(self, uri: str) -> VersionView:
         """Return the version behind ``models:/NAME/VERSION`` or ``models:/NAME@ALIAS``; StoreError where there is none."""
@@ -121,7 +121,7 @@ class Versions(Models):
     def _tag(self, what: str, do: Callable[[], None]) -> None:
         """Set a tag; where a gated server keeps them, it has written what is true."""
         try:
-            self._call(f"tag {what}", do)
+            self._call(f"tag {what}", do, patient=True)
         except StoreError as error:
             if SERVER_KEEPS_TAGS not in error.what:
                 raise

@@ -1,0 +1,139 @@
+"""How long MLflow's trouble may hold up a training: one budget for a run, and no further question right after a refusal."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable
+from contextvars import copy_context
+from time import monotonic
+from typing import TypeVar
+
+from aims_mlflow.errors import StoreError
+
+T = TypeVar("T")
+
+log = logging.getLogger("aims_mlflow")
+
+VARIABLE = "AIMS_BUDGET_SECONDS"
+"""The environment variable with the seconds of a run; ``SECONDS`` where it is not set, or no positive number."""
+
+SECONDS = 5.0
+
+PAUSE = 30.0
+"""Seconds after a refusal in which a server is not asked again: what is sent then waits in the spool."""
+
+LOOK = 1.0
+"""While files are sent, it is asked so often whether the server is still there, which is all that tells a slow way from a dead one."""
+
+PATIENTLY = 0.5
+"""The least that a question may take, however little of the budget is left."""
+
+FIX = "see whether the MLflow server is well; `aims sync` sends what waits in the spool"
+
+
+def budget_seconds() -> float:
+    """Return what ``AIMS_BUDGET_SECONDS`` says; a setting that is no positive number is passed over."""
+    try:
+        seconds = float(os.environ.get(VARIABLE) or SECONDS)
+    except ValueError:
+        return SECONDS
+    return seconds if 0 < seconds < float("inf") else SECONDS
+
+
+class Budget:
+    """The seconds that MLflow's trouble may cost one run in all. What succeeds costs nothing, however long it takes.
+
+    A question that is not answered goes on waiting in a thread of its own, which cannot be ended: MLflow's retries take minutes
+    there, and nobody waits for them. What it still writes is what ``aims sync`` writes again.
+    """
+
+    def __init__(self, seconds: float | None = None) -> None:
+        self._left = budget_seconds() if seconds is None else seconds
+        self._shut_until = 0.0
+        self._lock = threading.Lock()
+        self._thread = threading.local()
+
+    @property
+    def left(self) -> float:
+        """The seconds that are left."""
+        return max(self._left, 0.0)
+
+    @property
+    def shut(self) -> bool:
+        """Whether nobody is asked now: a moment ago there was a refusal, or the budget is spent."""
+        return self.left <= 0 or monotonic() < self._shut_until
+
+    def refused(self, cost: float) -> None:
+        """Count a refusal that took so many seconds: the next question has to wait, or is never asked."""
+        with self._lock:
+            self._left -= cost
+            self._shut_until = monotonic() + PAUSE
+
+    def allows(self, is_there: Callable[[float], bool]) -> bool:
+        """Whether a question may be asked now: the budget is not spent, and the server answers within what is left of it."""
+        if self.shut:
+            return False
+        began = monotonic()
+        if is_there(max(self.left, PATIENTLY)):
+            return True
+        self.refused(monotonic() - began)
+        return False
+
+    def ask(self, do: Callable[[], T], *, is_there: Callable[[float], bool] | None = None, is_trouble: Callable[[Exception], bool]) -> T:
+        """Return what ``do`` returns, or raise what it raises, within the budget.
+
+        Args:
+            do: a question to MLflow.
+            is_there: for files, which may take their time: whether the server answers within so many seconds. Only while it
+                does not is the budget spent.
+            is_trouble: whether an error is the server's trouble, and not its answer.
+
+        Raises:
+            StoreError: the budget is spent, or the server has refused a moment ago.
+        """
+        if getattr(self._thread, "asking", False):  # part of a question that is being waited for
+            return do()
+        if self.shut:
+            raise StoreError("MLflow did not answer a moment ago and is not asked again now", fix=FIX)
+        done, made, failed = threading.Event(), list[T](), list[BaseException]()
+
+        def run() -> None:
+            self._thread.asking = True
+            try:
+                made.append(do())
+            except BaseException as error:
+                failed.append(error)
+            finally:
+                done.set()
+
+        began = monotonic()
+        threading.Thread(target=copy_context().run, args=(run,), name="aims-mlflow", daemon=True).start()
+        spent = self._wait(done, is_there)
+        if made:
+            return made[0]
+        if failed:
+            error = failed[0]
+            if isinstance(error, Exception) and is_trouble(error):
+                self.refused(max(spent, 0.0 if is_there else monotonic() - began))
+            raise error
+        self.refused(spent)
+        log.debug("a question to MLflow was left behind after %.1f s", monotonic() - began)
+        raise StoreError(f"MLflow's trouble may cost a run {budget_seconds():g} seconds ({VARIABLE}), and they are spent", fix=FIX)
+
+    def _wait(self, done: threading.Event, is_there: Callable[[float], bool] | None) -> float:
+        """Wait until it is done or the budget is spent; return how much of it was."""
+        patience = max(self.left, PATIENTLY)
+        began = monotonic()
+        if is_there is None:
+            return 0.0 if done.wait(patience) else monotonic() - began
+        spent = 0.0
+        while not done.wait(LOOK):
+            asked = monotonic()
+            if is_there(min(LOOK, max(patience - spent, 0.1))):
+                continue
+            spent += monotonic() - asked + LOOK
+            if spent >= patience:
+                break
+        return spent
