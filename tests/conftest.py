@@ -20,18 +20,6 @@ settings.register_profile("aims", deadline=None, derandomize=bool(os.environ.get
 settings.load_profile("aims")
 
 
-SHARED = {"engines": "spark", "pages": "pages", "server": "server"}
-"""Folders of tests that share what is dear to start (servers, a browser, a Spark session), and the worker's group that runs them."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let one worker run what shares a server, so that it is started once."""
-    for item in items:
-        group = SHARED.get(item.path.relative_to(HERE).parts[0])
-        if group:
-            item.add_marker(pytest.mark.xdist_group(group))
-
-
 class Fitted(NamedTuple):
     """A fitted pipeline and the frames it was fitted and is tested on."""
 
