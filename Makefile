@@ -5,7 +5,7 @@ SOURCES := aims_mlflow hooks checks tests examples benchmarks
 
 unexport PYTHONDONTWRITEBYTECODE # what is imported is compiled once, not by every process
 
-.PHONY: demo test still bench screenshots lint types mypy pyright unit lock clean
+.PHONY: demo test full still bench screenshots lint types mypy pyright unit lock clean
 
 .venv/ready: requirements.lock requirements-torch.lock pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -20,6 +20,9 @@ demo: .venv/ready
 test: .venv/ready
 	$(MAKE) --jobs 2 --output-sync still
 	$(MAKE) unit
+
+full: .venv/ready # every case, frame, row and round of the longest tests, of which `make test` runs a part; takes an hour
+	AIMS_TESTS_FULL=1 AIMS_RACE_ROUNDS=125 $(BIN)/python -m pytest --numprocesses 2
 
 still: lint types # what is seen without running anything; each takes one core
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,10 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ROWS = {"fingerprint": 2, "groups": 1, "resampling": 1, "quality": 1, "robustness": 1, "imports": 1, "track": 1, "rollup": 2, "pages": 4}
+FULL = bool(os.environ.get("AIMS_TESTS_FULL"))
+DEAR = {"track", "rollup", "pages", "promotion"}
+"""What takes minutes even at small sizes: run with ``make full`` only."""
+
 SIMULATED = {
     "coverage": ("wilson", "newcombe", "mover", "tango", "delong", "bootstrap", "welch", "roc_auc_score_gain", "distance"),
     "promotion": ("stock", "gated: not protected", "gated: protected, allowed", "gated: protected, denied", "50 MB"),
@@ -18,18 +23,19 @@ SIMULATED = {
 
 
 def test_both_ways_come_to_the_same_numbers(tmp_path: Path) -> None:
+    run = {name: rows for name, rows in ROWS.items() if FULL or name not in DEAR}
     # In one process of its own: the libraries' warnings, stores and threads are not this one's, and are imported once.
     code = (
         f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
         "from importlib import import_module\n"
-        f"for name in {list(ROWS)!r}:\n"
+        f"for name in {list(run)!r}:\n"
         "    for one in import_module(f'benchmarks.{name}').comparisons(quick=True):\n"
         "        print(name, one.agree(one.theirs(), one.ours()), sep=': ')\n"
     )
     ran = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
     said = [line.split(": ", 1) for line in ran.stdout.splitlines()]
-    assert {name: [one for one, _ in said].count(name) for name in ROWS} == ROWS
+    assert {name: [one for one, _ in said].count(name) for name in run} == run
     for name, words in said:
         assert words.startswith(("yes", "not comparable", "nothing to compare", "the same distribution")), name
 
@@ -43,7 +49,7 @@ def test_the_command_prints_a_table() -> None:
     assert "`import mlflow`" in row
 
 
-@pytest.mark.parametrize("name", SIMULATED)
+@pytest.mark.parametrize("name", [name for name in SIMULATED if FULL or name not in DEAR])
 def test_what_is_simulated_is_printed_as_a_table_of_its_own(name: str) -> None:
     ran = subprocess.run([sys.executable, "-m", "benchmarks", name, "--quick"], cwd=ROOT, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
