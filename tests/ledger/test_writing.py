@@ -87,9 +87,9 @@ class TestAppend:
             made: list[str] = []
             real = Store._call
 
-            def counted(self: Store, what: str, do: Any) -> Any:
+            def counted(self: Store, what: str, do: Any, **given: Any) -> Any:
                 made.append(what)
-                return real(self, what, do)
+                return real(self, what, do, **given)
 
             with monkeypatch.context() as patch:
                 patch.setattr(Store, "_call", counted)
