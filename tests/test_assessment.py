@@ -82,8 +82,6 @@ def store(_mlflow_template: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     mlflow.create_experiment("assessment", artifact_location=(here / "artifacts").as_uri())
     mlflow.set_experiment("assessment")
     yield Store()
-    mlflow.set_tracking_uri(None)
-    mlflow.set_registry_uri("")
     _logged.cache_clear()
 
 

@@ -70,6 +70,7 @@ CASES = (
     Case("one group, other categories unused", values(lambda f: pd.Categorical(["left"] * len(f), ["left", "right"])), FAIR),
     Case("floats without bins", values(lambda f: f["x"]), FAIR),
     Case("nullable floats without bins", values(lambda f: f["x"].astype("Float64")), FAIR),
+    Case("the same float for everybody", values(lambda f: f["x"].iloc[0]), (*FAIR, "quality.constant_columns")),
     Case("a group a row", group(lambda at: f"{CANARY}-{at}"), FAIR),
     Case("ten thousand groups", ten_thousand_groups, (*FAIR, "robustness@numeric_noise")),
     Case("eighty groups of three", group(lambda at: f"group {at % 80}"), FAIR),

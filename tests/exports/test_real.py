@@ -67,8 +67,6 @@ def home(_mlflow_template: Path, tmp_path_factory: pytest.TempPathFactory, made:
     with pytest.raises(PromotionBlocked):
         promote("models:/loans/2", "champion", system=system, store=store)
     yield Home(store, system, file, (runs[0], runs[1]))
-    mlflow.set_tracking_uri("")
-    mlflow.set_registry_uri("")
     for name, value in before.items():
         os.environ.pop(name, None)
         if value is not None:

@@ -114,8 +114,6 @@ def bundles(
         yield _made(here, system, _fitted.pipeline, train, test)
     mlflow.sklearn.autolog(disable=True)
     aims.autolog(disable=True)
-    mlflow.set_tracking_uri(None)
-    mlflow.set_registry_uri("")
 
 
 @pytest.fixture(scope="module")

@@ -36,8 +36,6 @@ def _operated(_mlflow_template: Path, tmp_path_factory: pytest.TempPathFactory) 
         store = Store()
         (version,) = store.versions("loans")
         yield World(store, system, version.source, version.run_id, Casebook(system.id, store))
-        mlflow.set_tracking_uri("")
-        mlflow.set_registry_uri("")
 
 
 @pytest.fixture

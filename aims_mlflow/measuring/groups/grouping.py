@@ -50,8 +50,9 @@ class Grouping:
 def groups_of(frame: pd.DataFrame, sensitive: str | BinnedColumn, *, fewest: int = 2) -> Grouping:
     """Return the groups of a declared sensitive column, ``fewest`` at least; the frame is not changed.
 
-    A column of text, booleans, categories or few numbers gives one group a value; a numeric one with more than
-    ``NUMERIC_AT_MOST`` values needs declared bins, whose names are their edges.
+    A column of text, booleans, categories or few whole numbers gives one group a value; a numeric one with more than
+    ``NUMERIC_AT_MOST`` values, or with a fraction, needs declared bins, whose names are their edges: a number with a
+    fraction is a measurement of somebody, however many rows hold it, and is never written as a name.
 
     Raises:
         CannotMeasure: no such column, missing values, no bins, a single group, more than ``GROUPS_AT_MOST`` groups.
@@ -143,6 +144,12 @@ def _by_value(values: pd.Series[Any], where: str) -> tuple[np.ndarray, tuple[str
     if len(labels) > NUMERIC_AT_MOST and not isinstance(labels[0], str) and not isinstance(values.dtype, pd.CategoricalDtype):
         raise CannotMeasure(
             f"{where} has {len(labels)} different values and no bins",
+            where=f"dtype {values.dtype}",
+            fix=f"declare bins, such as sensitive: [{{column: {values.name}, bins: [25, 40, 60]}}], or another column of groups",
+        )
+    if any(isinstance(label, float) and not label.is_integer() for label in labels):
+        raise CannotMeasure(
+            f"{where} holds numbers with a fraction and no bins",
             where=f"dtype {values.dtype}",
             fix=f"declare bins, such as sensitive: [{{column: {values.name}, bins: [25, 40, 60]}}], or another column of groups",
         )

@@ -24,7 +24,6 @@ NAMED: list[tuple[Any, list[str]]] = [
     ([True, False], ["False", "True"]),
     (pd.array([True, False], dtype="boolean"), ["False", "True"]),
     (pd.Categorical(["b", "a"], categories=["a", "b", "unused"]), ["a", "b"]),
-    ([0.5, -1.5], ["-1.5", "0.5"]),
 ]
 
 
@@ -74,6 +73,8 @@ BAD: list[tuple[Any, Any, str]] = [
     ({"g": ["a", "a"]}, "g", "single group"),
     ({"g": []}, "g", "single group"),
     ({"g": list(range(21))}, "g", "21 different values and no bins"),
+    ({"g": [0.5, 0.25] * 50}, "g", "a fraction and no bins"),
+    ({"g": pd.array([1.5, 2.0], "Float64")}, "g", "a fraction and no bins"),
     ({"g": pd.date_range("2020-01-01", periods=30)}, "g", "30 different values and no bins"),
     ({"g": [f"person {n}" for n in range(101)]}, "g", "101 groups"),
     ({"g": pd.Series([1, "1"], dtype=object)}, "g", "several types"),
