@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextvars
 import importlib
 import importlib.util
 import logging
 import os
 import pkgutil
 import sys
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -17,6 +15,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from aims_mlflow import controls as catalogue
+from aims_mlflow.errand import Errand
 from aims_mlflow.errors import CannotMeasure, ConfigurationError, UnknownNameError
 from aims_mlflow.evidence import CheckResult, Problem, canonical
 from aims_mlflow.observation import Observation
@@ -59,15 +58,9 @@ class Check:
 
         The check runs in a thread of its own: one that hangs is left behind (a thread cannot be stopped), and nobody waits for it.
         """
-        found: list[tuple[CheckResult, ...]] = []
-        context = contextvars.copy_context()
-        thread = threading.Thread(
-            target=lambda: found.append(context.run(self._measured, seen)), name=f"aims-check-{self.name}", daemon=True
-        )
-        thread.start()
-        thread.join(self.seconds)
-        if found:
-            return found[0]
+        measuring = Errand(lambda: self._measured(seen), f"aims-check-{self.name}")
+        if measuring.wait(self.seconds):
+            return measuring.result()
         log.warning("check %s did not end within %g s and is left behind", self.name, self.seconds)
         reason = f"the check did not end within {self.seconds:g} s"
         return (self.failed("error", reason, f"make it faster, or allow it more: @check({self.name!r}, …, seconds=…)"),)

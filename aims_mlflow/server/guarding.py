@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import threading
 import unicodedata
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from aims_mlflow.decision import Blocker, undecided
+from aims_mlflow.errand import Errand
 from aims_mlflow.errors import AimsError, StoreError
 from aims_mlflow.server.inside import serving
 
@@ -152,22 +152,9 @@ def within_patience(do: Callable[[], T]) -> T:
         seconds = float(os.environ.get(PATIENCE) or SECONDS)
     except ValueError:
         seconds = SECONDS
-    made: list[T] = []
-    failed: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            made.append(do())
-        except BaseException as error:
-            failed.append(error)
-
-    thread = threading.Thread(target=run, name="aims-gate", daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if made:
-        return made[0]
-    if failed:
-        raise failed[0]
+    reading = Errand(do, "aims-gate")
+    if reading.wait(seconds):
+        return reading.result()
     fix = f"see whether the artifact store answers; {PATIENCE} sets the limit"
     raise StoreError(f"the gate had not read everything after {seconds:g} seconds", fix=fix)
 

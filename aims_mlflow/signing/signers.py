@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from aims_mlflow.errand import Errand
 from aims_mlflow.errors import AimsError, ConfigurationError
 from aims_mlflow.signing.keys import Key, canonical_pem, load_key, read_public, read_public_file
 
@@ -134,29 +135,24 @@ def limited(call: Callable[[], Result], failed: str, *, service: str, where: str
         raise _dead(f"the key service {failed}: it did not answer a moment ago", where)
     if not _waiting.acquire(timeout=SECONDS):
         raise _dead(f"the key service {failed}: {MOST_WAITING} earlier calls are still unanswered", where)
-    answers: list[Result] = []
-    errors: list[BaseException] = []
 
-    def work() -> None:
+    def work() -> Result:
         try:
-            answers.append(call())
-        except BaseException as error:
-            errors.append(error)
+            return call()
         finally:
             _waiting.release()
 
-    thread = threading.Thread(target=work, name="aims-key-service", daemon=True)
-    thread.start()
-    thread.join(SECONDS)
-    if answers:
-        return answers[0]
-    if errors and isinstance(errors[0], AimsError):
-        raise errors[0]
-    if errors:
-        log.debug("the key service failed", exc_info=errors[0])
-        raise _dead(f"the key service {failed} ({type(errors[0]).__name__})", where) from None
-    _silent_until[service] = time.monotonic() + SECONDS
-    raise _dead(f"the key service {failed}: no answer in {SECONDS:g} seconds", where)
+    asked = Errand(work, "aims-key-service")
+    if not asked.wait(SECONDS):
+        _silent_until[service] = time.monotonic() + SECONDS
+        raise _dead(f"the key service {failed}: no answer in {SECONDS:g} seconds", where)
+    try:
+        return asked.result()
+    except AimsError:
+        raise
+    except BaseException as error:
+        log.debug("the key service failed", exc_info=error)
+        raise _dead(f"the key service {failed} ({type(error).__name__})", where) from None
 
 
 def _dead(what: str, where: str) -> ConfigurationError:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
+from aims_mlflow.errand import Errand
 from aims_mlflow.errors import StoreError
 
 T = TypeVar("T")
@@ -60,23 +60,13 @@ def is_there(uri: str, seconds: float) -> bool:
 
 def within(seconds: float, do: Callable[[], T]) -> T:
     """Do what only reads, in a thread that is left behind where it takes longer; StoreError then, and for whatever it raises."""
-    made: list[T] = []
-    failed: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            made.append(do())
-        except BaseException as error:
-            failed.append(error)
-
-    thread = threading.Thread(target=run, name="aims-asking", daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if made:
-        return made[0]
-    if failed:
-        raise StoreError(f"there was no answer ({_kind(failed[0])})") from failed[0]
-    raise StoreError(f"there was no answer in {seconds:g} seconds")
+    asking = Errand(do, "aims-asking")
+    if not asking.wait(seconds):
+        raise StoreError(f"there was no answer in {seconds:g} seconds")
+    try:
+        return asking.result()
+    except BaseException as error:
+        raise StoreError(f"there was no answer ({_kind(error)})") from error
 
 
 def _get(uri: str, path: str, seconds: float) -> Answer:

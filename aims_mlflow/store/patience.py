@@ -6,10 +6,10 @@ import logging
 import os
 import threading
 from collections.abc import Callable
-from contextvars import copy_context
 from time import monotonic
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from aims_mlflow.errand import Errand
 from aims_mlflow.errors import StoreError
 
 T = TypeVar("T")
@@ -97,43 +97,37 @@ class Budget:
             return do()
         if self.shut:
             raise StoreError("MLflow did not answer a moment ago and is not asked again now", fix=FIX)
-        done, made, failed = threading.Event(), list[T](), list[BaseException]()
 
-        def run() -> None:
+        def run() -> T:
             self._thread.asking = True
-            try:
-                made.append(do())
-            except BaseException as error:
-                failed.append(error)
-            finally:
-                done.set()
+            return do()
 
         began = monotonic()
-        threading.Thread(target=copy_context().run, args=(run,), name="aims-mlflow", daemon=True).start()
-        spent = self._wait(done, is_there)
-        if made:
-            return made[0]
-        if failed:
-            error = failed[0]
-            if isinstance(error, Exception) and is_trouble(error):
-                self.refused(max(spent, 0.0 if is_there else monotonic() - began))
-            raise error
+        asked = Errand(run, "aims-mlflow")
+        spent = self._wait(asked, is_there)
+        if asked.wait(0):
+            try:
+                return asked.result()
+            except Exception as error:
+                if is_trouble(error):
+                    self.refused(max(spent, 0.0 if is_there else monotonic() - began))
+                raise
         self.refused(spent)
         log.debug("a question to MLflow was left behind after %.1f s", monotonic() - began)
         raise StoreError(f"MLflow's trouble may cost a run {budget_seconds():g} seconds ({VARIABLE}), and they are spent", fix=FIX)
 
-    def _wait(self, done: threading.Event, is_there: Callable[[float], bool] | None) -> float:
+    def _wait(self, asked: Errand[Any], is_there: Callable[[float], bool] | None) -> float:
         """Wait until it is done or the budget is spent; return how much of it was."""
         patience = max(self.left, PATIENTLY)
         began = monotonic()
         if is_there is None:
-            return 0.0 if done.wait(patience) else monotonic() - began
+            return 0.0 if asked.wait(patience) else monotonic() - began
         spent = 0.0
-        while not done.wait(LOOK):
-            asked = monotonic()
+        while not asked.wait(LOOK):
+            looked = monotonic()
             if is_there(min(LOOK, max(patience - spent, 0.1))):
                 continue
-            spent += monotonic() - asked + LOOK
+            spent += monotonic() - looked + LOOK
             if spent >= patience:
                 break
         return spent

@@ -19,7 +19,6 @@ from .world import CHECKS, DECLARED, TEST, TRAIN, World, fit
 
 @pytest.fixture(scope="package")
 def _operated(_mlflow_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    import mlflow
 
     here = tmp_path_factory.mktemp("operated")
     shutil.copy(_mlflow_template, here / "mlflow.db")

@@ -1,0 +1,40 @@
+"""Something done in a thread of its own, so that whoever asked for it can stop waiting: a thread cannot be ended, only left behind."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextvars import copy_context
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Errand(Generic[T]):
+    """Does ``do`` at once, in the context variables of whoever asked, in a daemon thread called ``name``."""
+
+    def __init__(self, do: Callable[[], T], name: str) -> None:
+        self._do = do
+        self._made: list[T] = []
+        self._failed: list[BaseException] = []
+        self._over = threading.Event()
+        threading.Thread(target=copy_context().run, args=(self._run,), name=name, daemon=True).start()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait that long at most; return whether it is over."""
+        return self._over.wait(seconds)
+
+    def result(self) -> T:
+        """Return what ``do`` returned, or raise what it raised, SystemExit too; waits until it is over."""
+        self._over.wait()
+        if self._failed:
+            raise self._failed[0]
+        return self._made[0]
+
+    def _run(self) -> None:
+        try:
+            self._made.append(self._do())
+        except BaseException as error:
+            self._failed.append(error)
+        finally:
+            self._over.set()
