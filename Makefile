@@ -5,14 +5,22 @@ SOURCES := aims_mlflow hooks checks tests examples benchmarks
 
 unexport PYTHONDONTWRITEBYTECODE # what is imported is compiled once, not by every process
 
-.PHONY: demo test full still bench screenshots lint types mypy pyright unit lock clean
+.PHONY: libraries engines demo test full still bench screenshots lint types mypy pyright unit lock clean
 
-.venv/ready: requirements.lock requirements-torch.lock pyproject.toml
+PIP := $(BIN)/pip install --quiet --no-compile --no-deps --require-hashes --requirement # what is imported is compiled then
+
+.venv/ready: requirements.lock requirements-spark.lock requirements-torch.lock pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --no-compile --no-deps --require-hashes --requirement requirements.lock # what is imported is compiled then
-	-$(BIN)/pip install --quiet --no-compile --no-deps --require-hashes --requirement requirements-torch.lock # only where its CPU build is at hand
+	$(MAKE) --jobs 2 libraries engines
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
+
+libraries:
+	$(PIP) requirements.lock
+
+engines: # as large as all the rest, so beside it
+	-$(PIP) requirements-torch.lock # only where its CPU build is at hand
+	$(PIP) requirements-spark.lock
 
 demo: .venv/ready
 	$(BIN)/aims demo
@@ -50,6 +58,8 @@ unit: .venv/ready
 lock: # resolves anew; names versions and hashes, never an address; rfc3987-syntax costs each import of jsonschema two seconds
 	$(BIN)/uv pip compile pyproject.toml --group dev --generate-hashes --no-emit-index-url --python-version 3.11 \
 	  --no-emit-package rfc3987-syntax --no-emit-package lark --no-header --output-file requirements.lock
+	echo 'pyspark>=4,<4.1' | $(BIN)/uv pip compile - --generate-hashes --no-emit-index-url --python-version 3.11 \
+	  --no-header --output-file requirements-spark.lock
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis aims-demo

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import sys
@@ -13,11 +14,12 @@ import pytest
 from hypothesis import settings
 
 import aims_mlflow  # noqa: F401 - switches the libraries' telemetry off before any of them is imported
+from tests.full import part
 
 HERE = Path(__file__).parent
 
 # No deadline: how long an example takes is the machine's affair. CI draws the same examples each time; at a desk they are new ones.
-settings.register_profile("aims", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.register_profile("aims", deadline=None, derandomize=bool(os.environ.get("CI")), max_examples=part(100, 2))
 settings.load_profile("aims")
 
 
@@ -27,6 +29,12 @@ class Fitted(NamedTuple):
     pipeline: Any
     train: Any
     test: Any
+
+
+def pytest_collection_finish() -> None:
+    """Spare each garbage collection the million objects that tests and libraries keep anyway: a tenth of the time was that."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

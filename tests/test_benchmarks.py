@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.full import FULL
+
 ROOT = Path(__file__).parents[1]
 ROWS = {"fingerprint": 2, "groups": 1, "resampling": 1, "quality": 1, "robustness": 1, "imports": 1, "track": 1, "rollup": 2, "pages": 4}
-FULL = bool(os.environ.get("AIMS_TESTS_FULL"))
 DEAR = {"track", "rollup", "pages", "promotion"}
 """What takes minutes even at small sizes: run with ``make full`` only."""
 

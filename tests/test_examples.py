@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.full import only_full
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
@@ -36,6 +38,7 @@ def run(folder: Path, script: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, script], cwd=folder, capture_output=True, text=True, env={**os.environ, **ours})
 
 
+@only_full  # the demo, which test_packaging runs, goes the same way
 def test_train_promote_and_summarise(folder: Path) -> None:
     trained = run(folder, "01_train.py")
     assert trained.returncode == 0, trained.stderr
@@ -48,6 +51,7 @@ def test_train_promote_and_summarise(folder: Path) -> None:
     assert (folder / "record.html").exists()
 
 
+@only_full
 def test_without_the_decorator(folder: Path) -> None:
     logged = run(folder, "04_without_the_decorator.py")
     assert logged.returncode == 0, logged.stderr

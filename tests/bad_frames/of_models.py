@@ -109,7 +109,7 @@ CASES = (
     Case("an NA among the answers", says_instead(lambda said, _: pd.array([pd.NA, *said[1:]], dtype="Int64")), PREDICTED),
     Case("text for numbers", says_instead(lambda said, _: said.astype(str)), PREDICTED),
     Case("bytes for numbers", says_instead(lambda said, _: said.astype("S1")), PREDICTED),
-    Case("probabilities for labels", says_instead(lambda said, f: 1 / (1 + np.exp(-f["x"].to_numpy()))), PREDICTED),
+    Case("probabilities for labels", says_instead(lambda said, f: np.where(f["x"].to_numpy() > 0, 0.7, 0.3)), PREDICTED),
     Case("columns of probabilities for labels", says_instead(lambda said, _: np.column_stack([1 - said, said])), PREDICTED),
     Case("three dimensions", says_instead(lambda said, _: said.reshape(-1, 1, 1)), PREDICTED),
     Case("rows and columns swapped", says_instead(lambda said, _: said.reshape(1, -1)), PREDICTED),

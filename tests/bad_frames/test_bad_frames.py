@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
 import re
 import warnings
 from dataclasses import replace
@@ -22,13 +21,14 @@ from aims_mlflow.evidence import CheckResult, Evidence, State
 from aims_mlflow.fingerprint import fingerprint
 from aims_mlflow.judging import judge
 from aims_mlflow.observation import Model, Observation
+from tests.full import FULL, part
 
 from . import of_columns, of_declarations, of_groups, of_labels, of_models, of_rows
 from .given import CANARY, FEATURES, KINDS, STARTED, Case, Given, given, observed
 
 CASES = tuple(case for module in (of_rows, of_labels, of_groups, of_columns, of_models, of_declarations) for case in module.CASES)
 TOGETHER = of_declarations.TOGETHER
-RUN = CASES if os.environ.get("AIMS_TESTS_FULL") else CASES[::3]
+RUN = CASES if FULL else CASES[::5]
 """The cases that are run one by one: all of them with ``make full``, each third otherwise."""
 
 NOT_PASSED = {State.MISSING, State.ERROR, State.INCONCLUSIVE, State.FAIL}
@@ -180,7 +180,7 @@ BINARY = [[case for case in module.CASES if case.task == "binary"] for module in
 """The cases of one task, in an order in which the later ones do not mend what the earlier ones have spoilt."""
 
 
-@settings(max_examples=25)
+@settings(max_examples=part(25, 3))
 @drawn_from(st.lists(st.integers(0, len(BINARY) - 1), min_size=2, max_size=3, unique=True).map(sorted), st.data())
 def test_several_things_wrong_at_once_are_never_a_pass(kinds: list[int], data: st.DataObject) -> None:
     """Whatever else is wrong, the last thing that was spoilt is not a pass for it."""

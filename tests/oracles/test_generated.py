@@ -7,7 +7,6 @@ counts the frames that came to their end.
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -27,6 +26,7 @@ from aims_mlflow.fingerprint import Fingerprint
 from aims_mlflow.measuring.frames.distances import jensen_shannon, wasserstein_normed
 from aims_mlflow.observation import Code, Dataset, Model, Observation, RunFacts
 from aims_mlflow.system import System
+from tests.full import part
 
 from .data import overlap_of, quality_of
 from .fairness import OF_SCORES, Answered, fairness_of
@@ -346,7 +346,7 @@ def test_they_are_two_thousand() -> None:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_made_frames_give_the_libraries_values(family: str) -> None:
     check, frames = FAMILIES[family]
-    frames = frames if os.environ.get("AIMS_TESTS_FULL") else frames // 4
+    frames = part(frames, 8)
     finished = 0
 
     @given(st.data())
