@@ -33,8 +33,9 @@ ANSWERED = ("performance", "fairness", "baseline")
 
 
 def no_model(given: Given) -> None:
-    """Train nothing."""
+    """Train nothing, and predict nothing elsewhere."""
     given.model = None
+    given.predictions.clear()
 
 
 def raises(error: Callable[[], BaseException]) -> Spoil:
