@@ -26,6 +26,10 @@ MONITORED = "aims.monitored"
 """Tag on a monitoring run: the version that was looked at, or the logged model where no version was named."""
 CAPTURE = "capture"
 """The check name under which the bundle keeps what the recorder itself could not do."""
+FINISHED = "finished"
+"""The outcome of a run whose function came to its end."""
+DIED = "died"
+"""The outcome of a run whose process ended before the run did."""
 MOST_EARLIER = 20
 """How many earlier runs of its system a bundle names at most: each is named by many, so that one taken away leaves a gap."""
 
@@ -71,7 +75,7 @@ class RunSummary(Word):
     experiment: str = ""
     started: datetime
     finished: datetime
-    outcome: str = Field(description="finished, or raised and the type of the exception")
+    outcome: str = Field(description="finished, or raised and the type of the exception, or died: its process ended before it did")
     kind: RunKind = Field(
         default="training",
         description="training: the run made the model; assessment: it looked at one that was made before, or elsewhere; monitoring: it "

@@ -36,11 +36,15 @@ class Dataset:
     source: Source | None = None
     note: str = ""
     whole: Whole | None = None
+    held: Any = field(default=None, compare=False, repr=False)
+    """What was given, of another engine: the frame itself, for what the engine is to count over all rows. It stays in memory."""
+    shown_sha256: str = ""
+    """The digest of the frame, where columns were taken out of it after it was fingerprinted."""
 
     @property
     def frame_sha256(self) -> str:
         """The digest of the frame itself as it was taken, which tells whether it is still what it was."""
-        return self.fingerprint.sha256 if self.whole is None else self.whole.sample_sha256
+        return self.shown_sha256 or (self.fingerprint.sha256 if self.whole is None else self.whole.sample_sha256)
 
     @property
     def subject(self) -> Subject:
@@ -160,6 +164,19 @@ class Predictions:
 
 
 @dataclass(frozen=True)
+class Counted:
+    """How many rows of a dataset have each combination of groups, truth and prediction, over all of them.
+
+    ``frame`` has one row a combination, of the sensitive columns and the target, ``labels`` (n,) are what was predicted and
+    ``weights`` (n,) how many rows there are of it.
+    """
+
+    frame: pd.DataFrame
+    labels: pd.Series[Any]
+    weights: np.ndarray
+
+
+@dataclass(frozen=True)
 class Observation:
     """Everything the checks may look at, for one run."""
 
@@ -172,6 +189,8 @@ class Observation:
     """Role -> why the frame that was given for it could not be taken."""
     baseline: Model | CannotMeasure | None = None
     """The version that the model is compared with; why it could not be loaded; None where none is declared."""
+    counted: Mapping[str, Counted | CannotMeasure] = field(default_factory=dict)
+    """Role -> counts over all rows of data that are seen by a sample and have a column of predictions; why there are none."""
 
     def asked(self, check: str) -> tuple[Requirement, ...]:
         """Return what the system file asks of ``check``."""

@@ -5,8 +5,8 @@ Nothing here raises into the code that trains: each step that fails is logged as
 
 from __future__ import annotations
 
-import hashlib
 import logging
+import os
 import sys
 import time
 import uuid
@@ -15,11 +15,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from aims_mlflow import registry, spool
-from aims_mlflow.bundle import BUNDLE_PATH, CAPTURE, Bundle, RunSummary
-from aims_mlflow.capture import environment, making, model_adapter, publication
+from aims_mlflow import journal, registry, sending, spool
+from aims_mlflow.bundle import CAPTURE, DIED, FINISHED, Bundle, RunSummary
+from aims_mlflow.capture import environment, making, model_adapter, parcelling, publication
 from aims_mlflow.capture.earlier import Earlier
 from aims_mlflow.capture.intake import Intake, Seen, problem_of
+from aims_mlflow.engines.predicted import resolved
 from aims_mlflow.engines.restating import restated
 from aims_mlflow.errors import AimsError, CannotMeasure, ConfigurationError, SpoolError, SpoolFullError
 from aims_mlflow.evidence import CheckResult, Evidence, RunKind, canonical
@@ -29,7 +30,6 @@ from aims_mlflow.judging.lines import ControlLine, control_lines
 from aims_mlflow.judging.standing import gated_controls
 from aims_mlflow.observation import Code, Dataset, Model, Observation, Parent, RunFacts
 from aims_mlflow.pictures import plots
-from aims_mlflow.scorecard import scorecard
 from aims_mlflow.signing import seal_bundle
 from aims_mlflow.store import RunView, Store, VersionView
 from aims_mlflow.store.quiet import without_autologging
@@ -42,8 +42,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("aims_mlflow")
 
 CARD_PATH = "aims/model_card.md"
-FINISHED = "finished"
-"""The outcome of a run whose function came to its end."""
 
 
 class Recorder(Intake):
@@ -83,6 +81,8 @@ class Recorder(Intake):
         self.registered = register or system.system.model
         self.finished = False
         self._sent = False
+        self._journal: journal.Journal | None = None
+        self._pid = os.getpid()
         self.seconds = 0.0
         """What has been spent beside the user's function so far."""
         self._function, self._file, self._arguments = function, file, dict(arguments or {})
@@ -90,6 +90,52 @@ class Recorder(Intake):
         self._kind: RunKind = kind
         self._started = datetime.now(UTC)
         self._began = time.perf_counter()
+
+    # While it goes on
+
+    @property
+    def here(self) -> bool:
+        """Whether this is the process that the run began in, and not one that was forked off it, which has only a copy."""
+        return os.getpid() == self._pid
+
+    def keep(self) -> None:
+        """Write down what is known by now, so that it is sent, and counts as incomplete, if this process dies. Raises nothing."""
+        try:
+            self._journal = self._journal or journal.begin(spool.folder())
+            if self._journal is not None:
+                self._journal.keep_only(spool.put(self._obituary(), self._journal.folder).id)
+        except Exception as error:
+            log.warning("what is known of run %s so far could not be kept on disk: %s: %s", self.run_id, type(error).__name__, error)
+
+    def _obituary(self) -> spool.Parcel:
+        datasets = {role: seen.dataset for role, seen in self._seen.items()}
+        facts = RunFacts(self.run_id, self._started, Code("unknown"), registered=self.registered, kind=self._kind)
+        now = datetime.now(UTC)
+        death = problem_of(CAPTURE, "error", parcelling.DEATH, parcelling.DEATH_FIX)
+        results = (*self._problems, death)
+        evidence = self._judge(results, now)
+        run = RunSummary(
+            run_id=self.run_id, experiment=self._experiment, started=self._started, finished=now, outcome=DIED, kind=self._kind
+        )
+        seen = Observation(self.system, datasets, facts)
+        bundle = self._bundle(seen, run, results, evidence, complete=False)
+        return parcelling.obituary(self._as_mlflow_knows_it(), seen, bundle, self._lines(evidence, results, now))
+
+    def _end_journal(self) -> None:
+        if self._journal is not None:
+            self._journal.end()
+
+    def _as_mlflow_knows_it(self, note: str = "") -> parcelling.Run:
+        return parcelling.Run(
+            run_id=self.run_id,
+            offline=self.offline,
+            server=without_password(self.store.tracking_uri),
+            experiment=self._experiment,
+            run_name=self._run_name,
+            ends_run=self._ends_run,
+            registered=self.registered,
+            note=note,
+        )
 
     # What comes of it
 
@@ -108,6 +154,7 @@ class Recorder(Intake):
                 bundle = self._finish(returned, outcome, after - self._began, after)
         except Exception as error:
             self.failed("turn the run into evidence", error)
+        self._end_journal()
         if not self._sent and not self.offline:
             with self.guarded("end the run"):
                 self._end_without_evidence(outcome)
@@ -118,7 +165,7 @@ class Recorder(Intake):
         self.store.require()
         self.store.log(self.run_id, tags={"aims.system": self.system.id, "aims.state": "error"})
         if self._ends_run:
-            self.store.end_run(self.run_id, _status(outcome))
+            self.store.end_run(self.run_id, parcelling.status(outcome))
 
     def _finish(self, returned: Any, outcome: str, training_seconds: float, after: float) -> Bundle:
         view = self._run_view()
@@ -182,7 +229,8 @@ class Recorder(Intake):
         for role, seen in self._seen.items():
             with self.guarded(f"look at the {role} data again"):
                 self._look_again(role, seen)
-        datasets = {role: seen.dataset for role, seen in self._seen.items()}
+        given = {role: seen.dataset for role, seen in self._seen.items()}
+        datasets, predictions, counted = resolved(given, self._predictions, self.system)
         code = Code("unknown")
         with self.guarded("find the code that trained"):
             code = environment.code_of(self._function, self._file)
@@ -209,7 +257,7 @@ class Recorder(Intake):
             with self.guarded("read how the model was made"):
                 facts = making.as_recorded(facts, model, self.store)
         baseline = self._baseline(datasets) if whole and self.system.system.baseline else None
-        return Observation(self.system, datasets, facts, model, dict(self._predictions), dict(self._refused), baseline)
+        return Observation(self.system, datasets, facts, model, predictions, dict(self._refused), baseline, counted)
 
     def _known_parents(self) -> tuple[Parent, ...]:
         """Return the models that this one was made from, each with the digest of its files where MLflow has them."""
@@ -274,7 +322,7 @@ class Recorder(Intake):
 
     def _card(self, seen: Observation) -> dict[str, bytes]:
         with self.guarded("write the model card"):
-            from aims_mlflow.model_card import model_card
+            from aims_mlflow.model_card import CARD_PATH, model_card
 
             return {CARD_PATH: model_card(seen).encode()}
         return {}
@@ -289,8 +337,6 @@ class Recorder(Intake):
         after: float,
     ) -> VersionView | None:
         """Sign, keep on disk, send."""
-        gated = gated_controls(self.system)
-        tags = publication.tags(self.system, lines, gated)
         envelope = unsigned = b""
         with self.guarded("sign the evidence"):
             try:
@@ -298,32 +344,9 @@ class Recorder(Intake):
             except ConfigurationError as error:  # the key is not at hand now: the evidence waits for it in the spool
                 log.warning("the evidence of run %s is not signed yet: %s", self.run_id, error)
                 unsigned = canonical(bundle.statement())
-        if not envelope and not unsigned:
-            tags["aims.state"] = "error"
-        facts = [("System", self.system.system.name or self.system.id), ("Run", self.run_id)]
-        if envelope:
-            facts.append(("Bundle", f"sha256 {hashlib.sha256(envelope).hexdigest()[:16]}…"))
-        card = scorecard(lines, heading=f"Evidence: {self.system.system.name or self.system.id}", facts=facts)
-        wanted = None
-        made_here = self._kind == "training" and bundle.run.outcome == FINISHED  # an assessed model was registered, or not, before
-        if seen.model is not None and seen.model.uri.startswith("models:/m-") and made_here:
-            wanted = spool.Registration(seen.model.uri, self.registered, publication.version_tags(tags), card)
-        parcel = spool.Parcel(
-            run_id="" if self.offline else self.run_id,
-            local_id=self.run_id if self.offline else "",
-            server=without_password(self.store.tracking_uri),
-            files={**files, **({BUNDLE_PATH: envelope} if envelope else {}), **({spool.UNSIGNED: unsigned} if unsigned else {})},
-            tags={**tags, publication.NOTE: publication.note(card, view.tags.get(publication.NOTE, "") if view else "")},
-            metrics={
-                **publication.metrics(bundle.results, self.system.requirements),
-                "aims.overhead_seconds": self._so_far(after),
-            },
-            inputs=publication.inputs(seen.datasets),
-            registration=wanted,
-            status=_status(bundle.run.outcome) if self._ends_run else "",
-            experiment=self._experiment,
-            run_name=self._run_name,
-        )
+        run = self._as_mlflow_knows_it(view.tags.get(publication.NOTE, "") if view else "")
+        seconds = round(self.seconds + time.perf_counter() - after, 3)
+        parcel = parcelling.parcel(run, seen, bundle, lines, files, envelope=envelope, unsigned=unsigned, seconds=seconds)
         return self._deliver(parcel)
 
     def _deliver(self, parcel: spool.Parcel) -> VersionView | None:
@@ -335,6 +358,7 @@ class Recorder(Intake):
         entry: spool.Entry | None = None
         try:
             entry = spool.put(parcel)
+            self._end_journal()
         except SpoolFullError as error:
             log.error("the evidence of run %s is refused, and the gate stays closed to what it made: %s", self.run_id, error)
             return None
@@ -343,7 +367,7 @@ class Recorder(Intake):
         try:
             if self.offline:
                 self.store.require()
-            version = spool.send(entry, parcel, self.store)[1]
+            version = sending.send(entry, parcel, self.store)[1]
             self._sent = True
             return version
         except Exception as error:
@@ -352,17 +376,7 @@ class Recorder(Intake):
             log.warning("evidence of run %s did not reach MLflow (%s): %s", self.run_id, reason, where)
             return None
 
-    def _so_far(self, after: float) -> float:
-        return round(self.seconds + time.perf_counter() - after, 3)
-
 
 def _frame_for_columns(datasets: Mapping[str, Dataset]) -> pd.DataFrame | None:
     """Return a frame that shows which columns there are."""
     return next((datasets[role].frame for role in ("train", "test", *ROLES) if role in datasets), None)
-
-
-def _status(outcome: str) -> str:
-    """Return the run's final status in MLflow's words."""
-    if outcome == FINISHED:
-        return "FINISHED"
-    return "KILLED" if outcome.endswith((" KeyboardInterrupt", " SystemExit", " GeneratorExit", " CancelledError")) else "FAILED"

@@ -18,13 +18,13 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from aims_mlflow.bundle import BUNDLE_PATH, Bundle
-from aims_mlflow.errors import AimsError, ConfigurationError, SpoolError, StoreError
-from aims_mlflow.evidence import CheckResult, canonical
-from aims_mlflow.signing import home, open_bundle, seal_bundle, sign, signing_key, strict_json
+from aims_mlflow import journal
+from aims_mlflow.bundle import BUNDLE_PATH
+from aims_mlflow.errors import AimsError, SpoolError
+from aims_mlflow.evidence import canonical
+from aims_mlflow.signing import home
 from aims_mlflow.spool_limits import DRAFT, GONE, make_room
-from aims_mlflow.store import InputView, Store, VersionView
-from aims_mlflow.store.views import without_password
+from aims_mlflow.store import InputView
 
 log = logging.getLogger("aims_mlflow")
 
@@ -35,9 +35,6 @@ ASSIGNED = "run_id"
 
 UNSIGNED = "aims/bundle.unsigned.json"
 """In a parcel, the statement of a bundle that waits for its signature. It is signed when it is sent, and never sent without."""
-
-OFFLINE_TAG = "aims.spool"
-"""Tag on a run that was made when its evidence was sent, with the parcel's id."""
 
 
 @dataclass(frozen=True)
@@ -127,22 +124,13 @@ class Entry:
         shutil.rmtree(gone, ignore_errors=True)
 
 
-@dataclass(frozen=True)
-class Sent:
-    """What became of one parcel: the run it went to, or why it is still here."""
-
-    id: str
-    run_id: str
-    problem: str = ""
-
-
 def folder() -> Path:
     """Return the folder of the spool."""
     return home() / "spool"
 
 
-def put(parcel: Parcel) -> Entry:
-    """Write a parcel to disk, durably, and return its entry.
+def put(parcel: Parcel, place: Path | None = None) -> Entry:
+    """Write a parcel to disk, durably, and return its entry. ``place``: another folder of this disk than the spool's.
 
     Raises:
         SpoolFullError: what waits there already leaves no room (``spool_limits``).
@@ -150,8 +138,9 @@ def put(parcel: Parcel) -> Entry:
     """
     digests = [(path, hashlib.sha256(content).hexdigest()) for path, content in _bundle_last(parcel.files)]
     told = canonical({"format": FORMAT, "files": digests, "parcel": asdict(replace(parcel, files={}))})
-    entry = Entry(hashlib.sha256(told).hexdigest(), folder() / hashlib.sha256(told).hexdigest())
-    draft = folder() / f"{DRAFT}{secrets.token_hex(8)}"
+    place = place or folder()
+    entry = Entry(hashlib.sha256(told).hexdigest(), place / hashlib.sha256(told).hexdigest())
+    draft = place / f"{DRAFT}{secrets.token_hex(8)}"
     if not entry.folder.exists():
         make_room(folder(), len(told) + sum(map(len, {*parcel.files.values()})))
     try:
@@ -162,7 +151,7 @@ def put(parcel: Parcel) -> Entry:
         _sync(draft)
         if not entry.folder.exists():
             draft.rename(entry.folder)
-            _sync(folder())
+            _sync(place)
     except OSError as error:
         raise SpoolError(
             f"evidence could not be written to disk: {error.strerror}",
@@ -187,144 +176,27 @@ def pending() -> list[Entry]:
     return [Entry(path.name, path) for path in sorted(found, key=lambda p: (_written(p), p.name))]
 
 
-def replay(store: Store | None = None) -> list[Sent]:
-    """Send every pending parcel and say what became of each; nothing is lost, and sending twice does no harm.
+def take_over() -> None:
+    """Put into the spool what dead processes had written down of their runs, unless they had come further than that."""
+    for running in journal.ongoing(folder()):
+        with journal.taken_over(running) as held:
+            if not held:
+                continue
+            waiting = {name for entry in pending() for name in _run_names(entry)}
+            drawn_up = [path for path in running.iterdir() if path.is_dir() and not path.name.startswith(".")]
+            for path in sorted(drawn_up, key=_written)[-1:]:
+                if not waiting & {*_run_names(Entry(path.name, path))} and not (folder() / path.name).exists():
+                    path.rename(folder() / path.name)
+                    _sync(folder())
 
-    Args:
-        store: for parcels without a run; default: MLflow's own. A parcel with a run goes to the server that has the run.
-    """
-    return [_replay(entry, store or Store()) for entry in pending()]
 
-
-def _replay(entry: Entry, store: Store) -> Sent:
+def _run_names(entry: Entry) -> list[str]:
+    """Return the ids of a parcel's run; none where it cannot be read."""
     try:
         parcel = entry.read()
-        if parcel.run_id and parcel.server and parcel.server != without_password(store.tracking_uri):
-            return Sent(entry.id, parcel.run_id, f"its run is on {parcel.server}: set MLFLOW_TRACKING_URI to it and sync again")
-        run_id = send(entry, parcel, store)[0]
-    except AimsError as problem:
-        return Sent(entry.id, "", str(problem))
-    except OSError as error:  # of this machine: MLflow's own are StoreErrors
-        return Sent(entry.id, "", f"this machine's disk refused: {error.strerror or type(error).__name__}. Fix: free some space")
-    return Sent(entry.id, run_id)
-
-
-def send(entry: Entry | None, parcel: Parcel, store: Store) -> tuple[str, VersionView | None]:
-    """Write a parcel to MLflow, the bundle after all that it speaks of, and take it out of the spool.
-
-    Returns the run's id, and the model version where one was asked for. Can be repeated: what is there already is
-    written over with the same content, and no second run or version is made.
-
-    Raises:
-        StoreError: MLflow did not take all of it; the parcel stays.
-        SpoolError: the bundle could not be signed: all but the bundle has arrived, and the parcel stays.
-    """
-    store.require()
-    if not parcel.run_id:
-        run_id = _run_for(entry, parcel, store)
-        parcel = replace(parcel, run_id=run_id, files=_rebound(parcel, run_id), status=parcel.status or "FINISHED")
-    files = dict(parcel.files)
-    envelope, unsigned, waits = files.pop(BUNDLE_PATH, None), files.pop(UNSIGNED, None), None
-    if unsigned is not None:
-        try:
-            envelope = sign(unsigned)
-        except ConfigurationError as error:
-            waits = error
-    store.write_all(parcel.run_id, files)
-    _attach(parcel, store)
-    seal = {} if envelope is None else {"aims.bundle": hashlib.sha256(envelope).hexdigest()}
-    if waits is not None:
-        seal = {"aims.state": "error"}  # what stands in the tags otherwise is the state with the bundle
-    store.log(parcel.run_id, metrics=parcel.metrics, tags={**parcel.tags, **seal})
-    if envelope is not None:
-        store.write(parcel.run_id, BUNDLE_PATH, envelope)
-    version = _register(parcel, parcel.registration, store, seal) if parcel.registration else None
-    if parcel.status and store.run(parcel.run_id).status in ("RUNNING", "SCHEDULED"):
-        store.end_run(parcel.run_id, parcel.status)
-    if waits is not None:
-        raise SpoolError(f"the evidence could not be signed: {waits.what}", where=waits.where, fix=waits.fix) from waits
-    if entry is not None:
-        entry.remove()
-    return parcel.run_id, version
-
-
-def _attach(parcel: Parcel, store: Store) -> None:
-    """Attach the datasets. MLflow fails where two runs attach the same new dataset at once: the second try finds it there."""
-    for tries_left in (2, 1, 0):
-        if not parcel.inputs:
-            return
-        try:
-            store.log_inputs(parcel.run_id, parcel.inputs)
-        except StoreError:
-            if not tries_left:
-                raise
-        else:
-            return
-
-
-def _register(parcel: Parcel, wanted: Registration, store: Store, seal: Mapping[str, str]) -> VersionView | None:
-    """Make the version where none of that name has this source yet; tag and describe every version that has."""
-    there = [v for v in store.run_versions(parcel.run_id) if v.source == wanted.model_uri]
-    if wanted.name and all(v.name != wanted.name for v in there):
-        there.append(store.register(wanted.model_uri, wanted.name, run_id=parcel.run_id))
-    for version in there:
-        store.tag_version(version, {**wanted.tags, **seal})
-        if wanted.description and not version.description:
-            store.describe_version(version, wanted.description)
-    return there[-1] if there else None
-
-
-def _run_for(entry: Entry | None, parcel: Parcel, store: Store) -> str:
-    """Return the run of a parcel that had none: the one an earlier try has made, else a new one."""
-    name = entry.id if entry is not None else parcel.local_id
-    earlier = next(iter(store.runs(f"tags.`{OFFLINE_TAG}` = '{name}'")), None)
-    run_id = (
-        earlier.run_id
-        if earlier
-        else store.create_run(parcel.experiment or None, parcel.run_name or None, {**parcel.tags, OFFLINE_TAG: name})
-    )
-    if entry is not None:
-        entry.assign(run_id)
-    return run_id
-
-
-def _rebound(parcel: Parcel, run_id: str) -> dict[str, bytes]:
-    """Return the files with the bundle issued again for the run that now exists, if this machine's own key had signed it.
-
-    A bundle that names no run of the server could never be told from one that was copied from elsewhere.
-    """
-    files = dict(parcel.files)
-    if UNSIGNED in files and parcel.local_id:
-        waiting = Bundle.from_statement(strict_json(files[UNSIGNED], "parcel"))
-        files[UNSIGNED] = canonical(_with_run(waiting, parcel.local_id, run_id).statement())
-    if BUNDLE_PATH not in files or not parcel.local_id:
-        return files
-    key = signing_key()
-    bundle, verified = open_bundle(files[BUNDLE_PATH])
-    if key.id not in verified.key_ids:
-        log.warning("the spooled bundle was signed with another key than AIMS_SIGNING_KEY: it is sent as it stands")
-        return files
-    files[BUNDLE_PATH] = seal_bundle(_with_run(bundle, parcel.local_id, run_id), key)
-    return files
-
-
-def _with_run(bundle: Bundle, local_id: str, run_id: str) -> Bundle:
-    """Return the bundle with one run id in place of another, citations of changed results included."""
-    renamed: dict[str, str] = {}
-    results = []
-    for old in bundle.results:
-        new = CheckResult.model_validate_json(old.model_dump_json().replace(local_id, run_id))
-        renamed[old.id] = new.id
-        results.append(new)
-    evidence = [
-        e.model_copy(
-            update={"run_id": run_id, "results": tuple(renamed.get(r, r) for r in e.results), "reason": e.reason.replace(local_id, run_id)}
-        )
-        for e in bundle.evidence
-    ]
-    return bundle.model_copy(
-        update={"run": bundle.run.model_copy(update={"run_id": run_id}), "results": tuple(results), "evidence": tuple(evidence)}
-    )
+    except (AimsError, OSError, TypeError, ValueError, KeyError, AttributeError):
+        return []
+    return [name for name in (parcel.run_id, parcel.local_id) if name]
 
 
 def _bundle_last(files: Mapping[str, bytes]) -> Iterable[tuple[str, bytes]]:

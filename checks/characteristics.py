@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import JsonValue
 
+from aims_mlflow.engines.whole import OVER_ALL_ROWS
 from aims_mlflow.errors import CannotMeasure
 from aims_mlflow.evidence import FULL_COUNT, CheckResult, Coverage, Measure, Problem
 from aims_mlflow.fingerprint import column_names
@@ -51,6 +52,7 @@ class _Found:
     rules: dict[str, list[str]] = field(default_factory=dict)
     unclassified: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    over_all_rows: list[JsonValue] = field(default_factory=list)
 
     def add(self, characteristic: str, measure: Measure) -> None:
         self.measures.setdefault(characteristic, []).append(measure)
@@ -95,7 +97,11 @@ def _table(seen: Observation, dataset: Dataset) -> CheckResult:
             Measure.counted("characteristics", len(rows), n=len(rows)),
             Measure.counted("characteristics_measured", measured, n=len(rows)),
         ),
-        facts={"characteristics": table, "rules_not_classified": [*found.unclassified]},
+        facts={
+            "characteristics": table,
+            "rules_not_classified": [*found.unclassified],
+            **({OVER_ALL_ROWS: found.over_all_rows} if found.over_all_rows else {}),
+        },
         notes=tuple(found.notes),
         coverage=Coverage(asked=columns, evaluated=columns),
         subjects=(dataset.subject,),
@@ -222,5 +228,7 @@ def _of_rules(seen: Observation, dataset: Dataset, found: _Found) -> None:
             found.notes.append(f"{unanswered} of {len(asked)} rules about {kind} could not be evaluated, so what share is met is not said")
             measure = Measure(name=measure.name, value=None, n=len(asked), unit="share")
         found.add(kind, measure)
+        if answered.over_all_rows:
+            found.over_all_rows.append(measure.name)
     for path in answered.unreadable:
         found.notes.append(f"the suite {path!r} could not be read, so its rules stand nowhere in this table")

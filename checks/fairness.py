@@ -8,14 +8,19 @@ at against the rest. Regressions have errors by group.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from pydantic import JsonValue
+
 from aims_mlflow.disparity import DISPARITIES, MINIMUM_CASES, MINIMUM_N, UPWARD_BIAS
+from aims_mlflow.engines.whole import OVER_ALL_ROWS
 from aims_mlflow.errors import CannotMeasure, nearest
 from aims_mlflow.evidence import CheckResult, Measure, Problem
 from aims_mlflow.measuring import asking
+from aims_mlflow.measuring.counting import all_rows
 from aims_mlflow.measuring.groups.classes import CLASS_MEASURES, MACRO_MEASURES, class_measures, class_table, macro_measures
 from aims_mlflow.measuring.groups.errors import ERROR_GAPS, ERRORS, error_measures
 from aims_mlflow.measuring.groups.grouping import BETWEEN, Grouping, crossed, crossings, groups_of
@@ -79,6 +84,8 @@ class Outcomes:
     wanted: int | None = None
     scores: Scores | None = None
     facts: Mapping[str, str | int] | None = None
+    weights: np.ndarray | None = None
+    """How many rows each of them stands for, where the engine counted all of them; the scores are of a sample then."""
 
 
 @check(NAME, controls=["A.6.2.4", "A.5.4"], objectives=["C.2.5"], metrics=METRICS)
@@ -98,15 +105,50 @@ def _on(seen: Observation, role: str) -> Iterator[CheckResult]:
     columns = _columns(seen, role)
     try:
         outcomes = _outcomes(seen, role)
+        whole, notes = all_rows(seen, role)
+        if whole is not None:
+            outcomes = replace(_outcomes(whole.seen, role), scores=outcomes.scores, weights=whole.weights)
     except CannotMeasure as problem:
         yield from (_failed(role, column, problem) for column in columns)
         return
     for column, parts in columns.items():
         scope = {"dataset": role, "column": column}
         try:
-            yield _measured(seen, role, scope, outcomes, _grouping(seen, role, column, parts))
+            if whole is None:
+                grouping = _grouping(seen, role, column, parts)
+                found = _measured(seen, role, scope, outcomes, grouping, _scored(outcomes, grouping, grouping))
+            else:
+                grouping = _grouping(whole.seen, role, column, parts, whole.weights)
+                found = _over_all_rows(seen, role, scope, outcomes, grouping, parts)
+            yield found.model_copy(update={"notes": (*found.notes, *notes)}) if notes else found
         except CannotMeasure as problem:
             yield _failed(role, column, problem)
+
+
+def _over_all_rows(
+    seen: Observation, role: str, scope: dict[str, str], outcomes: Outcomes, grouping: Grouping, parts: tuple[str, ...]
+) -> CheckResult:
+    """Measure on counts over all rows, and of the sample what needs scores; the facts name what is of all rows."""
+    scored: list[Measure] = []
+    if outcomes.scores is not None:
+        with contextlib.suppress(CannotMeasure):  # fewer groups in the sample than in the data: then no group has scores
+            scored = _scored(outcomes, _grouping(seen, role, scope["column"], parts), grouping)
+    found = _measured(seen, role, scope, outcomes, grouping, scored)
+    of_sample = {m.name for m in scored}
+    of_sample |= {name for name, one in DISPARITIES.items() if of_sample & {*one.rates}}
+    of_sample |= {m.name for m in worst_measures(scored)}
+    names: list[JsonValue] = [*dict.fromkeys(m.name for m in found.measures if m.name not in of_sample)]
+    return found.model_copy(update={"facts": {**found.facts, OVER_ALL_ROWS: names}})
+
+
+def _scored(outcomes: Outcomes, seen: Grouping, named: Grouping) -> list[Measure]:
+    """Return what is measured of scores in the groups that are seen, under the names that they have in another grouping."""
+    if outcomes.scores is None:
+        return []
+    names = dict(zip(named.labels, named.names, strict=True))
+    made = outcomes.scores.measures(seen.codes, [names[label] for label in seen.labels])
+    unseen = [names[label] for label in named.labels if label not in seen.labels]
+    return [*made, *(Measure(name=one, value=None, n=0, group=group) for one in dict.fromkeys(m.name for m in made) for group in unseen)]
 
 
 def _columns(seen: Observation, role: str) -> dict[str, tuple[str, ...]]:
@@ -123,7 +165,7 @@ def _columns(seen: Observation, role: str) -> dict[str, tuple[str, ...]]:
     return wanted
 
 
-def _grouping(seen: Observation, role: str, column: str, parts: tuple[str, ...]) -> Grouping:
+def _grouping(seen: Observation, role: str, column: str, parts: tuple[str, ...], weights: np.ndarray | None = None) -> Grouping:
     frame = seen.dataset(role).frame
     if not parts:
         there = "is not in the data" if column not in frame.columns else "is not declared as sensitive"
@@ -132,8 +174,8 @@ def _grouping(seen: Observation, role: str, column: str, parts: tuple[str, ...])
             fix=f"declare it under data.sensitive, or correct the requirement ({nearest(column, seen.system.data.sensitive_columns)})",
         )
     specs = {(spec if isinstance(spec, str) else spec.column): spec for spec in seen.system.data.sensitive}
-    groupings = [groups_of(frame, specs[part]) for part in parts]
-    return groupings[0] if len(groupings) == 1 else crossed(groupings)
+    groupings = [groups_of(frame, specs[part], weights=weights) for part in parts]
+    return groupings[0] if len(groupings) == 1 else crossed(groupings, weights)
 
 
 def _outcomes(seen: Observation, role: str) -> Outcomes:
@@ -171,8 +213,10 @@ def _turned(score: np.ndarray) -> np.ndarray:
     return 1 - score if score.min() >= 0 and score.max() <= 1 else -score
 
 
-def _measured(seen: Observation, role: str, scope: dict[str, str], outcomes: Outcomes, grouping: Grouping) -> CheckResult:
-    measures = _measures(seen, outcomes, grouping)
+def _measured(
+    seen: Observation, role: str, scope: dict[str, str], outcomes: Outcomes, grouping: Grouping, scored: list[Measure]
+) -> CheckResult:
+    measures = _measures(seen, outcomes, grouping, scored)
     untestable = _untestable(measures)
     unmeasured = asking.undefined(asking.metrics(seen, NAME, scope), measures)
     undefined = sorted({m.name for m in measures if m.value is None and m.group is None})
@@ -197,18 +241,18 @@ def _measured(seen: Observation, role: str, scope: dict[str, str], outcomes: Out
     )
 
 
-def _measures(seen: Observation, outcomes: Outcomes, grouping: Grouping) -> list[Measure]:
-    y_true, y_pred, names = outcomes.y_true, outcomes.y_pred, grouping.names
+def _measures(seen: Observation, outcomes: Outcomes, grouping: Grouping, scored: list[Measure]) -> list[Measure]:
+    y_true, y_pred, names, weights = outcomes.y_true, outcomes.y_pred, grouping.names, outcomes.weights
     if y_true is None:
         chosen = y_pred == outcomes.wanted
-        counts = count_table(grouping.codes, len(grouping), chosen, chosen)[:, 1, 1].tolist()
+        counts = count_table(grouping.codes, len(grouping), chosen, chosen, weights)[:, 1, 1].tolist()
         rates = [share("selection_rate", c, size, group=g) for g, size, c in zip(names, grouping.sizes, counts, strict=True)]
         return [*_sizes(grouping), *rates, *disparity_measures(rates)]
     if seen.system.task.kind == "regression":
         measures = [*_sizes(grouping), *error_measures(grouping.codes, names, y_true, y_pred)]
         return [*measures, *worst_measures(measures)]
     if outcomes.wanted is not None:
-        table = count_table(grouping.codes, len(grouping), y_true == outcomes.wanted, y_pred == outcomes.wanted)
+        table = count_table(grouping.codes, len(grouping), y_true == outcomes.wanted, y_pred == outcomes.wanted, weights)
         measures = [*size_measures(table, names), *rate_measures(table, names)]
         measures += mean_measures(table, names) if outcomes.classes == 2 else []
     else:
@@ -216,8 +260,7 @@ def _measures(seen: Observation, outcomes: Outcomes, grouping: Grouping) -> list
     if outcomes.classes > 2 or outcomes.wanted is None:
         measures = [m for m in measures if m.name not in ("accuracy_score", "zero_one_loss")]
         measures += _of_classes(outcomes, y_true, grouping)
-    if outcomes.scores is not None:
-        measures += outcomes.scores.measures(grouping.codes, names)
+    measures += scored
     return [*measures, *disparity_measures(measures), *worst_measures(measures)]
 
 
@@ -228,13 +271,13 @@ def _sizes(grouping: Grouping) -> list[Measure]:
 def _of_classes(outcomes: Outcomes, y_true: np.ndarray, grouping: Grouping) -> list[Measure]:
     """Return what is measured over all classes: hits of each group, macro averages, and each class against the rest."""
     hit = y_true == outcomes.y_pred
-    right = count_table(grouping.codes, len(grouping), hit, hit)[:, 1, 1].tolist()
+    right = count_table(grouping.codes, len(grouping), hit, hit, outcomes.weights)[:, 1, 1].tolist()
     each = list(zip(grouping.names, grouping.sizes, right, strict=True))
     made = [share("accuracy_score", count, size, group=g) for g, size, count in each]
     made += [share("zero_one_loss", size - count, size, group=g) for g, size, count in each]
     if outcomes.classes > CLASSES_AT_MOST:
         return made
-    table = class_table(grouping.codes, len(grouping), y_true, outcomes.y_pred, outcomes.classes)
+    table = class_table(grouping.codes, len(grouping), y_true, outcomes.y_pred, outcomes.classes, outcomes.weights)
     return [*made, *macro_measures(table, grouping.names), *class_measures(table)]
 
 

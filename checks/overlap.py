@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pydantic import JsonValue
+
+from aims_mlflow.engines.shared import BY_KEYS, Shared, shared_rows
+from aims_mlflow.engines.whole import OVER_ALL_ROWS
 from aims_mlflow.errors import CannotMeasure
 from aims_mlflow.evidence import FULL_COUNT, CheckResult, Coverage, Measure, Problem
 from aims_mlflow.fingerprint import column_names
@@ -33,10 +37,6 @@ def _shared(seen: Observation, pair: tuple[str, ...], scope: dict[str, str]) -> 
     the second; ``shared_share`` is their share of its rows; ``identical`` is 1 where both hold the same rows equally often,
     in any order.
     """
-    import numpy as np
-
-    from aims_mlflow.measuring.frames.rows import hashes_of, ids_of
-
     if len(pair) != 2 or pair[0] == pair[1]:
         raise CannotMeasure("overlap is asked of two different data roles", fix="write datasets: [train, test]")
     first, second = (seen.dataset(role) for role in pair)
@@ -49,21 +49,42 @@ def _shared(seen: Observation, pair: tuple[str, ...], scope: dict[str, str]) -> 
         )
     if not columns:
         raise CannotMeasure("the data have no columns", fix="pass frames with columns")
-    known, asked = ids_of([hashes_of(seen, role, columns) for role in pair])
-    often = np.bincount(known, minlength=len(known) + len(asked))
-    shared = int(np.count_nonzero(often[asked]))
-    same = bool(np.array_equal(often, np.bincount(asked, minlength=len(often))))
-    where = f"{shared} rows of the {pair[1]} data stand in the {pair[0]} data too"
-    notes = (f"{where}: drop them from one, or let a named waiver say why equal rows are different cases",) if shared else ()
+    found, facts, notes = _counted(seen, pair, columns)
+    where = f"{found.shared} rows of the {pair[1]} data stand in the {pair[0]} data too"
+    if found.shared:
+        notes = (f"{where}: drop them from one, or let a named waiver say why equal rows are different cases", *notes)
     return CheckResult(
         check="overlap",
         scope=scope,
         measures=(
-            Measure.counted("shared_rows", shared, n=len(asked)),
-            Measure(name="shared_share", value=shared / len(asked), count=shared, n=len(asked), ci_method=FULL_COUNT, unit="share"),
-            Measure.counted("identical", int(same), n=1),
+            Measure.counted("shared_rows", found.shared, n=found.rows),
+            Measure(
+                name="shared_share", value=found.shared / found.rows, count=found.shared, n=found.rows, ci_method=FULL_COUNT, unit="share"
+            ),
+            Measure.counted("identical", int(found.identical), n=1),
         ),
+        facts=facts,
         notes=notes,
         coverage=Coverage(asked=columns, evaluated=columns),
         subjects=(first.subject, second.subject),
     )
+
+
+def _counted(seen: Observation, pair: tuple[str, ...], columns: tuple[str, ...]) -> tuple[Shared, dict[str, JsonValue], tuple[str, ...]]:
+    """Count on the frames, or, where they are samples, over all rows; what cannot be, on the samples after all."""
+    import numpy as np
+
+    from aims_mlflow.measuring.frames.rows import hashes_of, ids_of
+
+    first, second = (seen.dataset(role) for role in pair)
+    notes: tuple[str, ...] = ()
+    if any(one.whole is not None and not one.whole.complete for one in (first, second)):
+        try:
+            names: list[JsonValue] = ["shared_rows", "shared_share", "identical"]
+            return shared_rows(first, second, columns), {OVER_ALL_ROWS: names}, (BY_KEYS,)
+        except CannotMeasure as problem:
+            notes = (f"the rows were not compared over all of them: {problem.what}",)
+    known, asked = ids_of([hashes_of(seen, role, columns) for role in pair])
+    often = np.bincount(known, minlength=len(known) + len(asked))
+    same = np.array_equal(often, np.bincount(asked, minlength=len(often)))
+    return Shared(int(np.count_nonzero(often[asked])), len(asked), bool(same)), {}, notes

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import JsonValue
 
+from aims_mlflow.engines.whole import OVER_ALL_ROWS
 from aims_mlflow.errors import CannotMeasure
 from aims_mlflow.evidence import FULL_COUNT, CheckResult, Coverage, Measure, Problem
 from aims_mlflow.fingerprint import column_names
@@ -225,9 +226,17 @@ def _expected(seen: Observation, dataset: Dataset) -> Iterator[CheckResult]:
     for path, problem in found.unreadable.items():
         yield CheckResult(check="quality", scope={**scope, "suite": path}, problem=Problem.of(problem))
     for name, (expectation, outcome) in found.single.items():
-        yield _one(dataset, expectation, {**scope, "expectation": name}, outcome)
+        yield _over(_one(dataset, expectation, {**scope, "expectation": name}, outcome), whole=found.over_all_rows)
     for path, (suite, outcomes) in found.suites.items():
-        yield _suite(dataset, suite, {**scope, "suite": path}, outcomes)
+        yield _over(_suite(dataset, suite, {**scope, "suite": path}, outcomes), whole=found.over_all_rows)
+
+
+def _over(result: CheckResult, *, whole: bool) -> CheckResult:
+    """Name the measures in the facts where the engine that holds the data counted all rows for them."""
+    if not whole:
+        return result
+    names: list[JsonValue] = [m.name for m in result.measures]
+    return result.model_copy(update={"facts": {**result.facts, OVER_ALL_ROWS: names}})
 
 
 def _one(dataset: Dataset, expectation: Expectation, scope: dict[str, str], outcome: Outcome) -> CheckResult:

@@ -42,7 +42,10 @@ class TrackedRun:
         self._tell("take the model", lambda recorder: recorder.model(model, name))
 
     def predictions(self, role: str, values: Any, *, scores: Any = None) -> None:
-        """Give predictions that were made elsewhere on the data in ``role``: one label (or number) a row, in the frame's order."""
+        """Give predictions that were made elsewhere on the data in ``role``.
+
+        They are one label (or number) a row, in the frame's order, or the name of the column of that frame that holds them.
+        """
         self._tell(f"take the predictions on the {role} data", lambda recorder: recorder.predictions(role, values, scores=scores))
 
     def attest(
@@ -82,9 +85,13 @@ class TrackedRun:
         if recorder.finished:
             log.warning("aims could not %s: the tracked run %s is over", step, recorder.run_id)
             return
+        if not recorder.here:
+            log.warning("aims could not %s: this process was forked off the one that tracks run %s; tell it there", step, recorder.run_id)
+            return
         began = time.perf_counter()
         with recorder.guarded(step):
             do(recorder)
+        recorder.keep()
         recorder.seconds += time.perf_counter() - began
 
 

@@ -69,6 +69,7 @@ class Live:
         self._on_stack = ""
         self._abandoned: tuple[Store, str] | None = None
         self._outer = current.get()
+        self._pid = os.getpid()
         try:
             self._begin(function, arguments, file, own_thread, may_join)
         except Exception as error:  # training goes on without evidence, and says so
@@ -89,7 +90,12 @@ class Live:
             current.set(None)
 
     def end(self, returned: Any = None, error: BaseException | None = None) -> None:
-        """Turn the run into evidence. With an error nothing is measured, so that it is seen at once."""
+        """Turn the run into evidence. With an error nothing is measured, so that it is seen at once.
+
+        A process that was forked off while the run went on has a copy of it, and leaves it to the process that it is a copy of.
+        """
+        if os.getpid() != self._pid:
+            return
         try:
             if self._on_stack:
                 from aims_mlflow.hooks import fluent
@@ -151,7 +157,9 @@ class Live:
             log.warning("no MLflow run could be started: the evidence of this run is kept on this machine; send it with `aims sync`")
         for role, argument in self._settings.roles.items():
             if arguments.get(argument) is not None:
-                self.handle.data(arguments[argument], role)
+                with self._recorder.guarded(f"take the {role} data"):
+                    self._recorder.data(arguments[argument], role)
+        self._recorder.keep()
         preloading.preload()
 
     def _find_run(self, store: Store, function: Callable[..., Any] | None, own_thread: bool, may_join: bool) -> tuple[str, bool]:

@@ -32,9 +32,13 @@ def preload() -> None:
         return
     with _start:
         if _thread is None:
-            _thread = threading.Thread(target=_import_all, name="aims-preload", daemon=True)
+            thread = threading.Thread(target=_import_all, name="aims-preload", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # the system has no thread left: they are imported when they are needed
+                return
+            _thread = thread
             os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
-            _thread.start()
 
 
 def wait() -> None:

@@ -14,7 +14,8 @@ from aims_mlflow import registry
 from aims_mlflow.bundle import BUNDLE_PATH, Bundle
 from aims_mlflow.errors import CannotMeasure, UnknownNameError
 from aims_mlflow.evidence import State
-from aims_mlflow.recorder import CARD_PATH, Recorder
+from aims_mlflow.model_card import CARD_PATH
+from aims_mlflow.recorder import Recorder
 from aims_mlflow.signing import open_bundle
 from aims_mlflow.store import Store
 from aims_mlflow.system import Source, System

@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from aims_mlflow import spool, spool_limits
+from aims_mlflow import sending, spool, spool_limits
 from aims_mlflow.bundle import BUNDLE_PATH, Bundle, RunSummary
 from aims_mlflow.errors import SpoolError, SpoolFullError, StoreError
 from aims_mlflow.evidence import CheckResult, Evidence, Measure, State
@@ -129,7 +129,7 @@ def test_a_changed_parcel_is_not_sent(harm: Callable[[Path], None], store: Store
     harm(entry.folder)
     with pytest.raises(SpoolError, match="Fix: "):
         entry.read()
-    sent = spool.replay(store)
+    sent = sending.replay(store)
     assert [bool(s.problem) for s in sent] == [True]
     assert "aims.state" not in store.run(run_id).tags
     assert len(spool.pending()) == 1
@@ -154,7 +154,7 @@ def test_everything_arrives_and_the_parcel_goes(store: Store) -> None:
     run_id = made_run(store)
     given = parcel(run_id, without_password(store.tracking_uri))
     spool.put(given)
-    assert [(s.run_id, s.problem) for s in spool.replay(store)] == [(run_id, "")]
+    assert [(s.run_id, s.problem) for s in sending.replay(store)] == [(run_id, "")]
     run = store.run(run_id)
     assert store.read(run_id, BUNDLE_PATH) == given.files[BUNDLE_PATH]
     assert store.read(run_id, "aims/model_card.md") == b"# Card\n"
@@ -168,10 +168,10 @@ def test_everything_arrives_and_the_parcel_goes(store: Store) -> None:
 def test_sending_twice_changes_nothing(store: Store) -> None:
     run_id = made_run(store)
     given = parcel(run_id, without_password(store.tracking_uri))
-    spool.send(None, given, store)
+    sending.send(None, given, store)
     first = store.run(run_id)
     spool.put(given)
-    spool.replay(store)
+    sending.replay(store)
     second = store.run(run_id)
     assert (first.tags, first.metrics, first.dataset_inputs, first.finished) == (
         second.tags,
@@ -184,20 +184,20 @@ def test_sending_twice_changes_nothing(store: Store) -> None:
 
 def test_a_server_that_is_down_keeps_the_parcel() -> None:
     spool.put(parcel())
-    sent = spool.replay(Store("http://127.0.0.1:9"))
+    sent = sending.replay(Store("http://127.0.0.1:9"))
     assert "does not answer" in sent[0].problem
     assert len(spool.pending()) == 1
 
 
 def test_a_parcel_of_another_server_waits_for_it(store: Store) -> None:
     spool.put(parcel("run-1", "http://elsewhere:5000"))
-    assert "http://elsewhere:5000" in spool.replay(store)[0].problem
+    assert "http://elsewhere:5000" in sending.replay(store)[0].problem
     assert len(spool.pending()) == 1
 
 
 def test_evidence_without_a_run_gets_one_and_the_bundle_names_it(store: Store) -> None:
     spool.put(parcel(server="http://127.0.0.1:9"))
-    run_id = spool.replay(store)[0].run_id
+    run_id = sending.replay(store)[0].run_id
     made, verified = open_bundle(store.read(run_id, BUNDLE_PATH))
     assert made.run.run_id == run_id
     assert {e.run_id for e in made.evidence} == {run_id}
@@ -215,16 +215,16 @@ def test_a_second_try_makes_no_second_run(store: Store, monkeypatch: pytest.Monk
         def write(self, run_id: str, path: str, content: bytes) -> None:
             raise StoreError("the artifact store is full")
 
-    assert "full" in spool.replay(FullDisk())[0].problem
+    assert "full" in sending.replay(FullDisk())[0].problem
     (spool.pending()[0].folder / spool.ASSIGNED).unlink()  # as if the process had died before it wrote the id down
-    assert spool.replay(store)[0].problem == ""
+    assert sending.replay(store)[0].problem == ""
     assert len(list(store.system_runs("credit-scoring"))) == 1
 
 
 def test_a_bundle_signed_with_another_key_is_not_signed_again(store: Store, tmp_path: Path) -> None:
     envelope = seal_bundle(bundle("offline-1"), new_key(tmp_path / "other"))
     spool.put(parcel(files={BUNDLE_PATH: envelope}))
-    run_id = spool.replay(store)[0].run_id
+    run_id = sending.replay(store)[0].run_id
     assert store.read(run_id, BUNDLE_PATH) == envelope
 
 
@@ -256,7 +256,7 @@ class TestLimits:
             spool.put(replace(other(number), run_id=made_run(store)))
         with pytest.raises(SpoolFullError):
             spool.put(other(3))
-        spool.replay(store)
+        sending.replay(store)
         assert spool.put(other(3)).read() == other(3)
 
     def test_what_has_arrived_goes_first_the_oldest_before_others_and_no_more_than_is_needed(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -324,7 +324,7 @@ def test_a_disk_that_refuses_leaves_nothing_half_written(number: int, call: str,
 FULL_DISK = """
 import sys
 from pathlib import Path
-from aims_mlflow import spool, spool_limits
+from aims_mlflow import sending, spool, spool_limits
 from aims_mlflow.errors import SpoolError
 written = 0
 for number in range(1000):
@@ -365,9 +365,9 @@ def test_a_disk_that_refuses_while_it_is_sent_is_said(store: Store, monkeypatch:
     spool.put(parcel())
     with monkeypatch.context() as harm:
         refuse(harm, errno.ENOSPC, "fsync")
-        (sent,) = spool.replay(store)
+        (sent,) = sending.replay(store)
     assert "No space left" in sent.problem
-    assert [s.problem for s in spool.replay(store)] == [""]
+    assert [s.problem for s in sending.replay(store)] == [""]
     assert len(list(store.system_runs("credit-scoring"))) == 1
 
 

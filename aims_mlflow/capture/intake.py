@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from aims_mlflow.bundle import CAPTURE
 from aims_mlflow.capture import model_adapter
 from aims_mlflow.capture.steps import as_frame, step_between
+from aims_mlflow.engines.predicted import PredictionColumns
 from aims_mlflow.engines.taking import Taken, is_foreign, take
 from aims_mlflow.errors import CannotMeasure, UnknownNameError
 from aims_mlflow.evidence import CheckResult, Problem
@@ -84,7 +85,7 @@ class Intake:
         """Take a frame in memory as it stands, and one of another engine by what the engine says of it."""
         if is_foreign(frame):
             taken = take(frame, self.system)
-            return Seen(frame, Dataset(role, taken.frame, taken.fingerprint, source, note, taken.whole), taken)
+            return Seen(frame, Dataset(role, taken.frame, taken.fingerprint, source, note, taken.whole, held=frame), taken)
         given: Any = as_frame(frame)
         found = fingerprint(given)
         return Seen(given, Dataset(role, given.copy(deep=False), found, source, note))
@@ -106,10 +107,23 @@ class Intake:
         self._model_name = name or self._model_name
 
     def predictions(self, role: str, values: Any, *, scores: Any = None) -> None:
-        """Take predictions made elsewhere on the data in ``role``, one a row, with the positive label's probability if there is one."""
+        """Take predictions made elsewhere on the data in ``role``, with the positive label's probability if there is one.
+
+        Args:
+            role: of the data they were made on.
+            values: one label (or number) a row, in the frame's order; or the name of the column of that frame that holds them.
+            scores: one a row, or the name of their column.
+
+        Raises:
+            UnknownNameError: no such role.
+            CannotMeasure: one of ``values`` and ``scores`` is a name and the other is not.
+        """
         if role not in ROLES:
             raise UnknownNameError.among("data role", str(role), ROLES)
-        self._predictions[role] = values if scores is None else (values, scores)
+        if isinstance(values, str) or isinstance(scores, str):
+            self._predictions[role] = PredictionColumns.of(values, scores)
+        else:
+            self._predictions[role] = values if scores is None else (values, scores)
 
     def attest(
         self,

@@ -19,10 +19,10 @@ def command(ctx: click.Context, as_json: bool) -> None:
 
     Exit codes: 0 nothing is left, 1 something is left, with the reason.
     """
-    from aims_mlflow import spool
+    from aims_mlflow import sending, spool
 
     with working("Sending"):
-        sent = spool.replay()
+        sent = sending.replay()
     if as_json:
         print_json([{"id": s.id, "run_id": s.run_id, "sent": not s.problem, "problem": s.problem} for s in sent])
     elif not sent:

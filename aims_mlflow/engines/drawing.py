@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -69,41 +70,64 @@ def arranged(table: Any, keys: Any, times: Any, seed: int) -> Any:
 
 
 class Tally(contextlib.AbstractContextManager["Tally"]):
-    """How often each row key stands in a frame: keys are put in as they come, in buckets, and counted bucket by bucket."""
+    """How often each row key stands in a frame: keys are put in as they come, in buckets, and counted bucket by bucket.
+
+    What is counted can be asked for again, until the tally is closed or nobody has it any more; its files go with it.
+    """
 
     def __init__(self) -> None:
-        self._buckets: list[Any] = []
-
-    def __enter__(self) -> Tally:
-        """Open the buckets."""
-        for _ in range(BUCKETS):
-            self._buckets.append(tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES, prefix="aims-keys-"))
-        return self
+        self._files: list[Any] = [_file(IN_MEMORY_BYTES) for _ in range(BUCKETS)]
+        self._sizes: list[int] = []
+        self._close = weakref.finalize(self, _closed, self._files)
 
     def __exit__(self, *_: object) -> None:
-        """Throw the buckets away."""
-        for bucket in self._buckets:
-            bucket.close()
-        self._buckets.clear()
+        """Throw the keys away."""
+        self._close()
 
     def put(self, keys: Any) -> None:
-        """Put row keys (n,) in."""
+        """Put row keys (n,) in; none after they have been counted."""
         import numpy as np
 
         place = (keys >> np.uint64(58)).astype(np.int64)
         order = np.argsort(place, kind="stable")
         ends = np.cumsum(np.bincount(place, minlength=BUCKETS))
-        for bucket, part in zip(self._buckets, np.split(keys[order], ends[:-1]), strict=True):
+        for bucket, part in zip(self._files, np.split(keys[order], ends[:-1]), strict=True):
             if len(part):
                 bucket.write(part.tobytes())
 
     def counted(self) -> Iterator[tuple[Any, Any]]:
-        """Yield the different keys and how often each was put in, bucket by bucket."""
+        """Yield the different keys, sorted, and how often each was put in, bucket by bucket."""
         import numpy as np
 
-        for bucket in self._buckets:
+        if not self._sizes:
+            self._pack()
+        (packed,), at = self._files, 0
+        for size in self._sizes:
+            packed.seek(at)
+            at += 16 * size
+            yield np.frombuffer(packed.read(8 * size), np.uint64), np.frombuffer(packed.read(8 * size), np.int64)
+
+    def _pack(self) -> None:
+        """Count the buckets and write what was counted into one file: open files are dear where a tally is kept."""
+        import numpy as np
+
+        packed = _file(BUCKETS * IN_MEMORY_BYTES)
+        for bucket in self._files:
             bucket.seek(0)
-            yield np.unique(np.frombuffer(bucket.read(), dtype=np.uint64), return_counts=True)
+            keys, counts = np.unique(np.frombuffer(bucket.read(), dtype=np.uint64), return_counts=True)
+            bucket.close()
+            packed.write(keys.tobytes() + counts.astype(np.int64).tobytes())
+            self._sizes.append(len(keys))
+        self._files[:] = [packed]
+
+
+def _file(in_memory: int) -> Any:
+    return tempfile.SpooledTemporaryFile(max_size=in_memory, prefix="aims-keys-")
+
+
+def _closed(files: list[Any]) -> None:
+    for file in files:
+        file.close()
 
 
 def drawn_here(frame: Frame, tally: Tally, plan: Plan) -> tuple[Any, int]:

@@ -136,7 +136,9 @@ class Frame:
         if self.in_memory:
             yield from self.table.select(wanted).to_batches(max_chunksize=ROWS_A_BATCH)
         elif self.engine == "pyarrow dataset":
-            yield from self.given.to_batches(columns=wanted, batch_size=ROWS_A_BATCH, batch_readahead=2, fragment_readahead=1)
+            # In this thread only: others would read up to a gigabyte ahead while rows are hashed.
+            ahead: dict[str, Any] = {"batch_size": ROWS_A_BATCH, "batch_readahead": 1, "fragment_readahead": 1, "use_threads": False}
+            yield from self.given.to_batches(columns=wanted, fragment_scan_options=_unbuffered(self.given), **ahead)
         elif self.engine == "duckdb":
             # A relation of its own is run: what the user has fetched from theirs, or not yet, stays as it is.
             # It is closed whatever happens, or DuckDB would keep the user's connection busy.
@@ -147,6 +149,15 @@ class Frame:
                 yield from part.to_arrow().to_batches(max_chunksize=ROWS_A_BATCH)
         else:
             raise TypeError("the rows of a Spark frame are never streamed to this process")
+
+
+def _unbuffered(dataset: Any) -> Any:
+    """Return how files are scanned with little memory: by default Arrow keeps what it has read of a Parquet file until the file ends."""
+    import pyarrow.dataset as ds
+
+    parts = getattr(dataset, "children", [dataset])  # of a union
+    parquet = all(isinstance(getattr(one, "format", None), ds.ParquetFileFormat) for one in parts)
+    return ds.ParquetFragmentScanOptions(pre_buffer=False, use_buffered_stream=True) if parquet else None
 
 
 def _quoted(name: str) -> str:

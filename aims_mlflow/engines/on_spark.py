@@ -7,7 +7,7 @@ workers need not have this package. The session, its settings and the user's fra
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 from aims_mlflow.engines import canonical, chances, drawing
@@ -82,6 +82,33 @@ def drawn(frame: Frame, plan: Plan) -> tuple[Any, int]:
     here = table.column("key").to_numpy().astype(np.int64).view(np.uint64)
     rows = table.drop_columns(["key"]).rename_columns(list(frame.schema.columns))
     return drawing.arranged(rows, here, times[np.searchsorted(keys, here)], plan.seed), different
+
+
+def keyed(frame: Frame, columns: Collection[str]) -> Any:
+    """Return the row keys over some columns as a Spark frame of one column, ``key``; nothing is computed yet."""
+    order = [at for at in _order(frame) if frame.schema.columns[at] in columns]
+    with _sent_by_value():
+        return frame.plain.select(*(f"c{at}" for at in order)).mapInArrow(_keys_of([*range(len(order))]), _KEYS)
+
+
+def different_rows(frame: Frame, columns: Collection[str]) -> int:
+    """Return how many different contents the rows have in some columns: one query."""
+    return int(keyed(frame, columns).distinct().count())
+
+
+def compared(first: Any, second: Any) -> tuple[int, int, int]:
+    """Return how many rows of the second stand in the first, how many it has, and how many contents one has more often: one query.
+
+    Both are Spark frames of ``key`` and ``n``, how often it stands there.
+    """
+    from pyspark.sql import functions as f  # pyright: ignore[reportMissingImports] # an extra
+
+    zero = f.lit(0).cast("long")
+    sides = first.select("key", f.col("n").alias("a"), zero.alias("b")).union(second.select("key", zero.alias("a"), f.col("n").alias("b")))
+    each = sides.groupBy("key").agg(f.sum("a").alias("a"), f.sum("b").alias("b"))
+    asked = (f.sum(f.when(f.col("a") > 0, f.col("b"))), f.sum("b"), f.sum(f.when(f.col("a") != f.col("b"), 1)))
+    row = each.agg(*(f.coalesce(one, zero).alias(f"c{at}") for at, one in enumerate(asked))).toArrow().to_pylist()[0]
+    return int(row["c0"]), int(row["c1"]), int(row["c2"])
 
 
 def _order(frame: Frame) -> list[int]:

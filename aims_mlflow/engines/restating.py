@@ -3,7 +3,8 @@
 A check counts what it is shown and calls that a full count. Of a sample it is none. So, for a result about data of which the checks
 saw a sample:
 
-- what the engine has counted over all rows takes the place of what was counted on the sample, and is exact;
+- what the engine has counted over all rows takes the place of what was counted on the sample, and is exact; so is what the check
+  itself had counted by the engine, and named in the fact ``over_all_rows``;
 - how many rows there were to judge a model on stays as it is: that many were looked at;
 - an interval stays as it is: the rows of the sample were drawn alike, and its n is theirs;
 - of rows that were found (shared rows, near duplicates), there are at least so many: an interval that is open above;
@@ -17,7 +18,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from aims_mlflow.engines.whole import Counts, Whole
+from aims_mlflow.engines.whole import OVER_ALL_ROWS, Counts, Whole
 from aims_mlflow.errors import CannotMeasure
 from aims_mlflow.evidence import FULL_COUNT, CheckResult, Measure
 from aims_mlflow.system import BinnedColumn, System
@@ -67,7 +68,9 @@ def restated(result: CheckResult, wholes: Mapping[str, Whole], system: System) -
     """
     about = _roles(result) or (list(wholes) if result.measures else [])  # one that does not say may be about any of them
     roles = [role for role in about if role in wholes and not wholes[role].complete]
-    if not roles:
+    counted = result.facts.get(OVER_ALL_ROWS)
+    names: frozenset[Any] = frozenset(counted if isinstance(counted, list) else ())
+    if not roles or (counted is not None and all(m.name in names for m in result.measures)):
         return result
     seen: dict[str, JsonValue] = {
         role: {"engine": one.engine, "rows": one.sample_rows, "of": one.rows, "seed": one.seed}
@@ -77,11 +80,16 @@ def restated(result: CheckResult, wholes: Mapping[str, Whole], system: System) -
     if result.check in NOT_OF_ROWS or (result.problem is not None and not result.measures):
         return result.model_copy(update={"facts": facts}) if result.check in NOT_OF_ROWS else _noted(result, roles, wholes, facts, ())
     exact = _exact(result, wholes[roles[0]], system) if len(roles) == 1 and set(result.scope) <= {"dataset", "column"} else {}
-    measures = [exact.get((m.name, m.group)) or _approximate(result.check, m) for m in result.measures if not _replaced(m, exact)]
+    measures = [
+        exact.get((m.name, m.group)) or (m if m.name in names else _approximate(result.check, m))
+        for m in result.measures
+        if not _replaced(m, exact)
+    ]
     there = {(m.name, m.group) for m in measures}
     measures += [m for key, m in exact.items() if key not in there]
     facts |= _facts(result, wholes[roles[0]]) if exact else {}
-    return _noted(result.model_copy(update={"measures": tuple(measures)}), roles, wholes, facts, tuple(dict.fromkeys(n for n, _ in exact)))
+    known = dict.fromkeys([*(name for name, _ in exact), *(m.name for m in measures if m.name in names)])
+    return _noted(result.model_copy(update={"measures": tuple(measures)}), roles, wholes, facts, tuple(known))
 
 
 def _roles(result: CheckResult) -> list[str]:

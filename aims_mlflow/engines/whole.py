@@ -15,7 +15,12 @@ from aims_mlflow.system import System
 if TYPE_CHECKING:
     import pandas as pd
 
+    from aims_mlflow.engines.drawing import Tally
+
 Counts = Mapping[Any, int]
+
+OVER_ALL_ROWS = "over_all_rows"
+"""The fact of a result about data that the checks see by a sample: the names of its measures that were counted over all rows."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,8 @@ class Whole:
     sample_sha256: str
     constant: tuple[str, ...] = ()
     values: Mapping[str, Counts] = field(default_factory=dict)
+    tally: Tally | None = field(default=None, compare=False, repr=False)
+    """The keys of all rows with their counts, where this process has counted them: not of Spark."""
 
     @property
     def complete(self) -> bool:
@@ -75,7 +82,7 @@ def gather(frame: Frame, system: System, *, size: int, seed: int) -> Gathered:
 
     rows, missing = rows_and_missing(frame)
     plan = Plan(rows, size, seed)
-    found, table, different = _on_spark(frame, plan) if frame.engine == "spark" else _here(frame, plan)
+    found, table, different, tally = _on_spark(frame, plan) if frame.engine == "spark" else _here(frame, plan)
     if found.rows != rows:
         raise CannotMeasure(
             f"the {frame.engine} frame had {rows} rows when they were counted and {found.rows} when they were read",
@@ -85,7 +92,8 @@ def gather(frame: Frame, system: System, *, size: int, seed: int) -> Gathered:
     empty = {name: counted.total for name, counted in missing.items()}
     values = {} if plan.whole else _values(frame, system)
     constant = () if plan.whole else tuple(name for name in _suspects(sample, empty) if distinct(frame, name) == 1)
-    whole = Whole(frame.engine, rows, empty, different, len(sample), seed, fingerprint(sample).sha256, constant=constant, values=values)
+    digest = fingerprint(sample).sha256
+    whole = Whole(frame.engine, rows, empty, different, len(sample), seed, digest, constant=constant, values=values, tally=tally)
     return Gathered(sample, found, whole)
 
 
@@ -95,20 +103,20 @@ def as_pandas(table: Any) -> pd.DataFrame:
     return frame
 
 
-def _here(frame: Frame, plan: Any) -> tuple[Fingerprint, Any, int]:
+def _here(frame: Frame, plan: Any) -> tuple[Fingerprint, Any, int, Tally | None]:
     from aims_mlflow.engines.content import finished, summed_here
     from aims_mlflow.engines.drawing import Tally, drawn_here
 
-    with Tally() as tally:
-        found = finished(frame, *summed_here(frame, tally.put))
-        return found, *drawn_here(frame, tally, plan)
+    tally = Tally()
+    found = finished(frame, *summed_here(frame, tally.put))
+    return found, *drawn_here(frame, tally, plan), tally
 
 
-def _on_spark(frame: Frame, plan: Any) -> tuple[Fingerprint, Any, int]:
+def _on_spark(frame: Frame, plan: Any) -> tuple[Fingerprint, Any, int, Tally | None]:
     from aims_mlflow.engines.content import content_fingerprint
     from aims_mlflow.engines.on_spark import drawn
 
-    return content_fingerprint(frame), *drawn(frame, plan)
+    return content_fingerprint(frame), *drawn(frame, plan), None
 
 
 def _values(frame: Frame, system: System) -> dict[str, Counts]:

@@ -50,7 +50,7 @@ def predict_on(seen: Observation, role: str) -> Predictions:
         CannotMeasure: see ``Observation.predictions``.
     """
     y_true, labels = truth(seen, role)
-    given = seen.given_predictions.get(role)
+    given = _given(seen, role)
     if given is not None:
         frame = seen.datasets[role].frame
         said, score, classes = _unpacked(given)
@@ -82,7 +82,7 @@ def said_on(seen: Observation, role: str) -> tuple[np.ndarray, Labels]:
     task = seen.system.task
     if task.kind == "regression":
         raise CannotMeasure(f"the {role} data have no labels", state="missing", fix="measure again when the outcomes are known")
-    given = seen.given_predictions.get(role)
+    given = _given(seen, role)
     frame = seen.dataset(role).frame if given is not None else feature_frame(seen, role)
     said = _unpacked(given)[0] if given is not None else answer("predict", _model(seen).predict, frame)
     values = one_a_row(said, len(frame), frame)
@@ -217,6 +217,14 @@ def named(columns: list[str]) -> str:
     """Return column names as a list in words, the first few of many."""
     shown = ", ".join(columns[:NAMED_AT_MOST])
     return shown if len(columns) <= NAMED_AT_MOST else f"{shown} and {len(columns) - NAMED_AT_MOST} more"
+
+
+def _given(seen: Observation, role: str) -> Any:
+    """Return the predictions that were given for the data in ``role``, or None; raises CannotMeasure where they could not be taken."""
+    given = seen.given_predictions.get(role)
+    if isinstance(given, CannotMeasure):
+        raise given
+    return given
 
 
 def _model(seen: Observation) -> Model:

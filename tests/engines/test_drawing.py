@@ -25,18 +25,18 @@ def drawn(given: Any, plan: Plan) -> tuple[pa.Table, int]:
         return drawing.drawn_here(frame, tally, plan)
 
 
-@pytest.mark.parametrize("seed", [0, 7], ids=["seed 0", "seed 7"])
-def test_it_is_the_same_rows_in_the_same_order_on_every_engine(seed: int, frame: Any, table: pa.Table) -> None:
-    plan = Plan(table.num_rows, 150, seed)
-    sample, different = drawn(frame, plan)
-    wanted, known = drawn(table.take(pa.array(np.random.default_rng(1).permutation(table.num_rows))), plan)
-    assert different == known == 400
-    assert 60 <= sample.num_rows <= 150
-    assert (
-        content_fingerprint(sample) == content_fingerprint(wanted)
-        or content_fingerprint(sample).sha256 == content_fingerprint(wanted).sha256
-    )
-    assert sample.column("day").to_pylist() == [day.date() if hasattr(day, "date") else day for day in wanted.column("day").to_pylist()]
+def test_it_is_the_same_rows_in_the_same_order_on_every_engine(engine: str, frame: Any, table: pa.Table) -> None:
+    for seed in (7,) if engine == "spark" else (0, 7):  # Spark's jobs are dear
+        plan = Plan(table.num_rows, 150, seed)
+        sample, different = drawn(frame, plan)
+        wanted, known = drawn(table.take(pa.array(np.random.default_rng(1).permutation(table.num_rows))), plan)
+        assert different == known == 400
+        assert 60 <= sample.num_rows <= 150
+        assert (
+            content_fingerprint(sample) == content_fingerprint(wanted)
+            or content_fingerprint(sample).sha256 == content_fingerprint(wanted).sha256
+        )
+        assert sample.column("day").to_pylist() == [day.date() if hasattr(day, "date") else day for day in wanted.column("day").to_pylist()]
 
 
 def test_another_seed_gives_other_rows(table: pa.Table) -> None:
@@ -66,7 +66,7 @@ def test_equal_rows_are_drawn_one_by_one() -> None:
 def test_every_row_has_the_same_chance() -> None:
     """Over many seeds each row is drawn as often as any other (chi-squared on rows and on a group)."""
     keys = np.random.default_rng(0).integers(0, 2**63, 2_000).astype(np.uint64)
-    hits = sum(chances.is_drawn(keys, np.ones(2_000), 0.1, seed).astype(int) for seed in range(400))
+    hits: Any = sum(chances.is_drawn(keys, np.ones(2_000), 0.1, seed).astype(int) for seed in range(400))
     assert hits.mean() == pytest.approx(40, rel=0.02)
     assert hits.var() == pytest.approx(36, rel=0.15)
 

@@ -70,7 +70,7 @@ def test_reading_half_of_a_relation_leaves_the_connection_free() -> None:
 
     connection = duckdb.connect()
     connection.execute("create table numbers as select range n from range(300000)")
-    batches = Frame.of(connection.table("numbers")).batches()
+    batches: Any = Frame.of(connection.table("numbers")).batches()
     next(batches)
     batches.close()
     assert connection.execute("select count(*) from numbers").fetchall() == [(300_000,)]

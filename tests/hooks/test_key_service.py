@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from securesystemslib.signer import SIGNER_FOR_URI_SCHEME, CryptoSigner, Key, Signature, Signer
 
 import aims_mlflow as aims
-from aims_mlflow import signing, spool
+from aims_mlflow import sending, signing, spool
 from aims_mlflow.bundle import BUNDLE_PATH
 from aims_mlflow.errors import ConfigurationError
 from aims_mlflow.signing.keys import pem_of
@@ -72,9 +72,9 @@ def test_training_is_unharmed_and_the_evidence_waits(
     assert run.tags["aims.state"] == "error"
     assert "aims.bundle" not in run.tags
     assert BUNDLE_PATH not in store.artifacts(run.run_id, "aims")
-    assert [sent.problem.partition(":")[0] for sent in spool.replay(store)] == ["the evidence could not be signed"]
+    assert [sent.problem.partition(":")[0] for sent in sending.replay(store)] == ["the evidence could not be signed"]
     monkeypatch.setattr(Service, "up", True)
-    assert [sent.problem for sent in spool.replay(store)] == [""]
+    assert [sent.problem for sent in sending.replay(store)] == [""]
     assert spool.pending() == []
     bundle, verified = signing.open_bundle(store.read(run.run_id, BUNDLE_PATH))
     assert bundle.run.run_id == run.run_id

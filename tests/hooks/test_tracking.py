@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 import aims_mlflow as aims
-from aims_mlflow import spool
+from aims_mlflow import sending, spool
 from aims_mlflow.bundle import BUNDLE_PATH
 from aims_mlflow.errors import ConfigurationError, SystemFileError
 from aims_mlflow.store import Store
@@ -799,7 +799,7 @@ def test_evidence_that_waited_is_sent_by_sync(
     aims.track(system)(lambda train, test: threshold)(*frames)
     mlflow.set_tracking_uri(mlflow_home)
     mlflow.set_registry_uri(mlflow_home)
-    (sent,) = spool.replay()
+    (sent,) = sending.replay()
     assert sent.problem == ""
     assert evidence(Store(), sent.run_id).run.run_id == sent.run_id
     assert spool.pending() == []
@@ -885,8 +885,11 @@ def test_who_will_not_wait_for_the_evidence_still_gets_the_result(
     def interrupted(*args: Any, **kwargs: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("aims_mlflow.recorder.judge", interrupted)
-    assert aims.track(system)(lambda train, test: threshold)(*frames) is threshold
+    def train(train: Any, test: Any) -> Any:  # noqa: ARG001 - tracked
+        monkeypatch.setattr("aims_mlflow.recorder.judge", interrupted)
+        return threshold
+
+    assert aims.track(system)(train)(*frames) is threshold
     assert "interrupted" in caplog.text
     assert runs(store)[0].status == "KILLED"
 
@@ -914,6 +917,6 @@ def test_a_server_that_goes_away_while_training(
     answers.append(True)
     (entry,) = spool.pending()
     assert entry.read().run_id == runs(store)[0].run_id
-    assert [s.problem for s in spool.replay(store)] == [""]
+    assert [s.problem for s in sending.replay(store)] == [""]
     assert runs(store)[0].status == "FINISHED"
     assert "aims.bundle" in runs(store)[0].tags

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from securesystemslib.signer import CryptoSigner
 
-from aims_mlflow import signing, spool
+from aims_mlflow import sending, signing, spool
 from aims_mlflow.bundle import BUNDLE_PATH
 from aims_mlflow.errors import ConfigurationError, PromotionBlocked
 from aims_mlflow.evidence import canonical
@@ -211,7 +211,7 @@ class TestDead:
                 status="FINISHED",
             )
         )
-        (sent,) = spool.replay(store)
+        (sent,) = sending.replay(store)
         assert "could not be signed" in sent.problem
         assert len(spool.pending()) == 1
         assert store.artifacts(run_id, "aims") == ["aims/model_card.md"]
@@ -219,7 +219,7 @@ class TestDead:
         assert (run.status, run.tags["aims.state"]) == ("FINISHED", "error")
         assert "aims.bundle" not in run.tags
         monkeypatch.setenv("AIMS_SIGNING_KEY", "vaulttest:works")
-        (sent,) = spool.replay(store)
+        (sent,) = sending.replay(store)
         assert (sent.problem, spool.pending()) == ("", [])
         bundle, verified = signing.open_bundle(store.read(run_id, BUNDLE_PATH))
         assert bundle.run.run_id == run_id

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from aims_mlflow.errors import CannotMeasure
 from aims_mlflow.measuring.expectations.evaluating import Outcome, Suite, evaluate, read_suite
+from aims_mlflow.measuring.expectations.on_spark import OnSpark, on_spark
 from aims_mlflow.observation import Observation
 from aims_mlflow.system import Expectation, Requirement, expectation_id
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+log = logging.getLogger("aims_mlflow")
 
 
 @dataclass(frozen=True)
@@ -18,6 +26,8 @@ class Answers:
     single: dict[str, tuple[Expectation, Outcome]] = field(default_factory=dict)
     suites: dict[str, tuple[Suite, list[Outcome]]] = field(default_factory=dict)
     unreadable: dict[str, CannotMeasure] = field(default_factory=dict)
+    over_all_rows: bool = False
+    """Whether the checks see a sample of the data, and the engine that holds them answered over all rows."""
 
     def all(self) -> Iterator[tuple[Expectation, Outcome]]:
         """Yield every expectation with its outcome, those of suites too; the same one asked twice comes twice."""
@@ -51,12 +61,32 @@ def _answered(seen: Observation, role: str) -> Answers:
         except CannotMeasure as problem:
             unreadable[path] = problem
     every = [*single.values(), *(one for suite in suites.values() for one in suite.expectations)]
+    spark = None
     try:
-        outcomes = iter(evaluate(seen.dataset(role).frame, every) if every else [])
+        dataset = seen.dataset(role)
+        spark = on_spark(dataset)
+        outcomes = iter(_evaluated(dataset.frame, every, spark) if every else [])
     except CannotMeasure as problem:
         outcomes = iter([Outcome(problem=problem)] * len(every))
     return Answers(
         single={name: (one, next(outcomes)) for name, one in single.items()},
         suites={path: (suite, [next(outcomes) for _ in suite.expectations]) for path, suite in suites.items()},
         unreadable=unreadable,
+        over_all_rows=spark is not None,
     )
+
+
+def _evaluated(frame: pd.DataFrame, every: list[Expectation], spark: OnSpark | None) -> list[Outcome]:
+    """Evaluate on the frame, or on Spark, whose trouble is an error of all that was asked."""
+    if spark is None:
+        return evaluate(frame, every)
+    try:
+        return evaluate(frame, every, spark)
+    except CannotMeasure:
+        raise
+    except Exception as error:
+        log.warning("Great Expectations could not ask Spark: %s: %s", type(error).__name__, error)
+        raise CannotMeasure(
+            f"Great Expectations could not ask Spark ({type(error).__name__})",
+            fix="keep the Spark session open until the run is over; the log of the training process has the exception's own text",
+        ) from None

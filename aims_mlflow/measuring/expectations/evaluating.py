@@ -20,6 +20,8 @@ from aims_mlflow.system import Expectation
 if TYPE_CHECKING:
     import pandas as pd
 
+    from aims_mlflow.measuring.expectations.on_spark import OnSpark
+
 SUITE_BYTES = 4 * 1024 * 1024
 """The largest suite file that is read."""
 
@@ -113,8 +115,10 @@ def _listed(listed: Sequence[Any], path: str) -> Iterator[Expectation]:
             ) from None
 
 
-def evaluate(frame: pd.DataFrame, asked: Sequence[Expectation]) -> list[Outcome]:
+def evaluate(frame: pd.DataFrame, asked: Sequence[Expectation], spark: OnSpark | None = None) -> list[Outcome]:
     """Return what each of the expectations says of the frame, in their order; everything is evaluated in one pass.
+
+    With ``spark`` they are asked of that Spark frame, over all its rows; ``frame`` is then a sample of it and shows the columns.
 
     An expectation is answered by Great Expectations itself. It has no answer (``problem``) where its type or arguments are not
     Great Expectations' own, a column it names is not there, it raised, any data would meet it, or not one element was
@@ -123,13 +127,14 @@ def evaluate(frame: pd.DataFrame, asked: Sequence[Expectation]) -> list[Outcome]
     Raises:
         CannotMeasure: Great Expectations cannot be imported.
     """
-    configured = [_configured(one, frame) for one in asked]
-    probes = [_probe(one) for one in asked]
-    order = [one for one in [*configured, *probes] if not isinstance(one, CannotMeasure | None)]
-    answers = _answers(frame, order)
+    refused = [spark.refused(one, _columns_of(one)) if spark else None for one in asked]
+    configured = [no or _configured(one, frame) for no, one in zip(refused, asked, strict=True)]
+    probes = [_probe(one, spark) for one in asked]
+    order = [one for one in [*configured, *probes] if not isinstance(one, CannotMeasure | tuple | None)]
+    answers = _answers(frame, order, spark)
     places = iter(range(len(order)))
     results = [one if isinstance(one, CannotMeasure) else answers.get(next(places)) for one in configured]
-    probed = [None if one is None else answers.get(next(places)) for one in probes]
+    probed = [one if isinstance(one, tuple | None) else answers.get(next(places)) for one in probes]
     return [_outcome(*three) for three in zip(asked, results, probed, strict=True)]
 
 
@@ -177,16 +182,23 @@ def _columns_of(one: Expectation) -> list[str]:
     return [name for name in [*named, *(several if isinstance(several, list) else [])] if isinstance(name, str)]
 
 
-def _probe(one: Expectation) -> Any:
-    """Return the question how many values an expectation about one column had to look at, under its own row condition."""
+def _probe(one: Expectation, spark: OnSpark | None) -> Any:
+    """Return the question how many values an expectation about one column had to look at, under its own row condition.
+
+    A tuple is the answer itself, where it is known without asking.
+    """
     column = one.kwargs.get("column")
     if not isinstance(column, str) or one.type in (*_ABOUT_NULLS, *_MAY_BE_ABSENT):
         return None
     condition: dict[str, Any] = {key: one.kwargs[key] for key in ("row_condition", "condition_parser") if key in one.kwargs}
+    if spark is not None and not condition and column in spark.missing:
+        return spark.counted(column)
     return _library().configuration(type=_PROBE, kwargs={"column": column, **condition})
 
 
-def _answers(frame: pd.DataFrame, configurations: Sequence[Any]) -> dict[int, tuple[bool | None, dict[str, int]] | None]:
+def _answers(
+    frame: pd.DataFrame, configurations: Sequence[Any], spark: OnSpark | None
+) -> dict[int, tuple[bool | None, dict[str, int]] | None]:
     """Return, by position, whether each was met and its counts; None where Great Expectations raised.
 
     This is the allow-list: of all that Great Expectations says, a truth value and three counts go on.
@@ -198,7 +210,8 @@ def _answers(frame: pd.DataFrame, configurations: Sequence[Any]) -> dict[int, tu
         marked.append(configuration)
     if not marked:
         return {}
-    validator = gx.validator(execution_engine=gx.engine(batch_data_dict={"aims": frame}))
+    engine = gx.engine(batch_data_dict={"aims": frame}) if spark is None else spark.engine()
+    validator = gx.validator(execution_engine=engine)
     format_ = {"result_format": "BASIC", "partial_unexpected_count": 0}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

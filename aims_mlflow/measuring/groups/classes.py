@@ -35,12 +35,14 @@ _CELLS = 3_000_000
 _SEED = 0
 
 
-def class_table(codes: np.ndarray, groups: int, y_true: np.ndarray, y_pred: np.ndarray, classes: int) -> np.ndarray:
-    """Return the counts (groups, classes, classes) of group, truth and prediction, from arrays (n,) of codes."""
+def class_table(
+    codes: np.ndarray, groups: int, y_true: np.ndarray, y_pred: np.ndarray, classes: int, weights: np.ndarray | None = None
+) -> np.ndarray:
+    """Return the counts (groups, classes, classes) of group, truth and prediction, from arrays (n,) of codes, ``weights`` rows each."""
     import numpy as np
 
     cells = (codes.astype(np.int64) * classes + y_true) * classes + y_pred
-    return np.bincount(cells, minlength=groups * classes**2).reshape(groups, classes, classes)
+    return np.bincount(cells, weights, minlength=groups * classes**2).astype(np.int64).reshape(groups, classes, classes)
 
 
 def macro_measures(table: np.ndarray, names: Sequence[str]) -> list[Measure]:

@@ -47,12 +47,13 @@ class Grouping:
         return len(self.names)
 
 
-def groups_of(frame: pd.DataFrame, sensitive: str | BinnedColumn, *, fewest: int = 2) -> Grouping:
+def groups_of(frame: pd.DataFrame, sensitive: str | BinnedColumn, *, fewest: int = 2, weights: np.ndarray | None = None) -> Grouping:
     """Return the groups of a declared sensitive column, ``fewest`` at least; the frame is not changed.
 
     A column of text, booleans, categories or few whole numbers gives one group a value; a numeric one with more than
     ``NUMERIC_AT_MOST`` values, or with a fraction, needs declared bins, whose names are their edges: a number with a
-    fraction is a measurement of somebody, however many rows hold it, and is never written as a name.
+    fraction is a measurement of somebody, however many rows hold it, and is never written as a name. With ``weights`` (n,) a row
+    of the frame stands for so many.
 
     Raises:
         CannotMeasure: no such column, missing values, no bins, a single group, more than ``GROUPS_AT_MOST`` groups.
@@ -67,7 +68,7 @@ def groups_of(frame: pd.DataFrame, sensitive: str | BinnedColumn, *, fewest: int
             fix="pass the frame with this column, or correct data.sensitive",
         )
     values = frame[column]
-    empty = int(values.isna().sum())
+    empty = int(values.isna().sum() if weights is None else weights[values.isna().to_numpy()].sum())
     if empty:
         raise CannotMeasure(
             f"the sensitive column {column!r} has {empty} missing values",
@@ -75,10 +76,10 @@ def groups_of(frame: pd.DataFrame, sensitive: str | BinnedColumn, *, fewest: int
             fix="give people of unknown group a value of their own (such as 'unknown'): leaving them out would hide them",
         )
     codes, labels = _by_value(values, where) if isinstance(sensitive, str) else _by_bin(values, sensitive.bins, where)
-    return _checked(column, codes, labels, where, fewest)
+    return _checked(column, codes, labels, where, fewest, weights)
 
 
-def crossed(groupings: Sequence[Grouping]) -> Grouping:
+def crossed(groupings: Sequence[Grouping], weights: np.ndarray | None = None) -> Grouping:
     """Return the groups of several groupings of the same rows at once: column "a & b", groups "x & y", empty ones left out.
 
     Raises:
@@ -94,7 +95,7 @@ def crossed(groupings: Sequence[Grouping]) -> Grouping:
         labels = [f"{left}{BETWEEN}{right}" if left else right for left in labels for right in grouping.labels]
         used, codes = np.unique(codes, return_inverse=True)
         labels = [labels[at] for at in used]
-    return _checked(column, codes, tuple(labels), f"columns {column}")
+    return _checked(column, codes, tuple(labels), f"columns {column}", weights=weights)
 
 
 def crossings(columns: Sequence[str]) -> list[tuple[str, ...]]:
@@ -103,7 +104,9 @@ def crossings(columns: Sequence[str]) -> list[tuple[str, ...]]:
     return pairs if len(columns) <= 2 else [*pairs, tuple(columns)]
 
 
-def _checked(column: str, codes: np.ndarray, labels: tuple[str, ...], where: str, fewest: int = 2) -> Grouping:
+def _checked(
+    column: str, codes: np.ndarray, labels: tuple[str, ...], where: str, fewest: int = 2, weights: np.ndarray | None = None
+) -> Grouping:
     import numpy as np
 
     if len(labels) < fewest:
@@ -122,7 +125,7 @@ def _checked(column: str, codes: np.ndarray, labels: tuple[str, ...], where: str
         raise CannotMeasure(
             f"column {column!r} has groups of the same name", where=where, fix="give each group its own name, without ' & ' in it"
         )
-    sizes = tuple(int(size) for size in np.bincount(codes, minlength=len(labels)))
+    sizes = tuple(int(size) for size in np.bincount(codes, weights, minlength=len(labels)))
     return Grouping(column, codes, _written(labels, sizes), sizes, labels)
 
 

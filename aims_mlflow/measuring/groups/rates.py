@@ -38,12 +38,15 @@ MEANS_OF_RATES = ("balanced_accuracy_score", "f1_score")
 """Measures of each group that two rates determine."""
 
 
-def count_table(codes: np.ndarray, groups: int, y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray:
-    """Return the counts, shape (groups, 2, 2): group, truth, prediction, from arrays (n,) of group codes and 0/1."""
+def count_table(codes: np.ndarray, groups: int, y_true: np.ndarray, y_pred: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+    """Return the counts, shape (groups, 2, 2): group, truth, prediction, from arrays (n,) of group codes and 0/1.
+
+    With ``weights`` (n,) a row stands for so many.
+    """
     import numpy as np
 
     cells = codes.astype(np.int64) * 4 + y_true.astype(np.int64) * 2 + y_pred.astype(np.int64)
-    return np.bincount(cells, minlength=groups * 4).reshape(groups, 2, 2)
+    return np.bincount(cells, weights, minlength=groups * 4).astype(np.int64).reshape(groups, 2, 2)
 
 
 def size_measures(table: np.ndarray, names: Sequence[str]) -> list[Measure]:

@@ -12,7 +12,7 @@ from aims_mlflow.measuring import resampling
 from aims_mlflow.measuring.scores import calibration
 from aims_mlflow.measuring.scores.influence import Influence, Ranked, influence
 from aims_mlflow.measuring.scores.influence import area_influence as area_influence
-from aims_mlflow.measuring.scores.scoring import ALIASES, CALIBRATION_ERROR, LOSSES, Answers
+from aims_mlflow.measuring.scores.scoring import ALIASES, CALIBRATION_ERROR, LOSSES, TAKES_NO_WEIGHTS, Answers
 from aims_mlflow.measuring.scores.tables import by_counts, statistic_of, table_of
 
 if TYPE_CHECKING:
@@ -88,6 +88,8 @@ class Tallied:
     def value(self, name: str, base: str) -> float | None:
         """Return the metric's value: from counts and one sorting where scikit-learn's own would count and sort again."""
         answers = self.answers
+        if answers.weights is not None and base in TAKES_NO_WEIGHTS and not answers.why_not(name):
+            return self._of_table(base)
         if answers.kind != "binary_classification" or answers.why_not(name) or (base != name and name.startswith("neg_")):
             return answers.value(name)
         if base in _AREAS:
@@ -98,6 +100,17 @@ class Tallied:
         cells: dict[str, int] = {"tn": tn, "fp": fp, "fn": fn, "tp": tp}
         parts = [[sum(cells[cell] for cell in side.split()) for side in sides] for sides in _COUNTED[base]]
         return None if any(below == 0 for _, below in parts) else float(sum(above / below for above, below in parts) / len(parts))
+
+    def _of_table(self, base: str) -> float | None:
+        """Return a metric's value from the counts."""
+        import numpy as np
+
+        statistic = statistic_of(base, self.answers.kind)
+        if statistic is None or self.table is None:
+            return None
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found = float(statistic(self.table[None])[0])
+        return found if np.isfinite(found) else None
 
     def influence(self, base: str) -> Influence | None:
         """Return the influences on a metric that has a value, or None where it has no such form."""
@@ -138,7 +151,9 @@ class Tallied:
         if answers.kind == "regression":
             return None
         if base in ("accuracy_score", "zero_one_loss", "hamming_loss"):
-            hits = int((answers.y_true == answers.y_pred).sum()) if self.table is None else int(self.table.trace())
+            right = answers.y_true == answers.y_pred
+            each = right if answers.weights is None else answers.weights[right]
+            hits = int(each.sum()) if self.table is None else int(self.table.trace())
             return hits if base == "accuracy_score" else answers.n - hits, answers.n, "wilson"
         if base in ("top_k_accuracy_score", "top_k_accuracy"):
             return round((answers.value(base) or 0.0) * answers.n), answers.n, "wilson"
@@ -148,6 +163,8 @@ class Tallied:
         return None
 
     def _by_influence(self, base: str) -> Interval | None:
+        if self.answers.weights is not None:  # there are no rows to resample
+            return None
         answers, found = self.answers, self.influence(base)
         if found is None:
             return _open(resampling.by_calls(lambda rows: answers.rows(rows).value(base), answers.n))

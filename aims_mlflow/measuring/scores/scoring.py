@@ -165,6 +165,13 @@ _NEEDS_TWO_VALUES = frozenset(
 )
 """Metrics to which scikit-learn gives a number by convention, or a warning, where all truths are alike: here they have no value."""
 
+_SCORERS_OF_SCORES = frozenset(
+    name for name in SCORERS["classification"] if name.startswith(("roc_auc", "top_k", "average_precision", "d2_", "neg_brier", "neg_log"))
+)
+
+TAKES_NO_WEIGHTS = frozenset({"positive_likelihood_ratio", "neg_negative_likelihood_ratio"})
+"""Scorers to which scikit-learn passes no weights of rows."""
+
 _NEEDS_PROBABILITIES = frozenset({"brier_score_loss", "d2_brier_score", "d2_log_loss_score", "log_loss", CALIBRATION_ERROR})
 
 
@@ -177,6 +184,8 @@ class Answers:
     y_pred: np.ndarray
     score: np.ndarray | None
     classes: tuple[Any, ...]
+    weights: np.ndarray | None = None
+    """How many rows each of them stands for (n,); None: one. Only what ``needs_no_score`` can be taken on such answers."""
 
     @classmethod
     def of(cls, predictions: Predictions, kind: str) -> Answers:
@@ -191,7 +200,7 @@ class Answers:
     @property
     def n(self) -> int:
         """The number of rows."""
-        return len(self.y_true)
+        return len(self.y_true) if self.weights is None else int(self.weights.sum())
 
     def value(self, name: str) -> float | None:
         """Return the metric's value, scikit-learn's own; None where it is not defined on these answers."""
@@ -255,9 +264,18 @@ class Answers:
             options = {"labels": list(self.classes)}
         if name in OF_SCORES:
             return lambda: getattr(known, name)(self.y_true, self.score, **options)
+        if self.weights is not None:
+            options["sample_weight"] = self.weights
         if name in (OF_NUMBERS if self.kind == "regression" else OF_LABELS):
             return lambda: getattr(known, name)(self.y_true, self.y_pred, **options)
-        return lambda: known.get_scorer(name)(_said(self), np.arange(self.n).reshape(-1, 1), self.y_true)
+        weighted = {} if self.weights is None else {"sample_weight": self.weights}
+        return lambda: known.get_scorer(name)(_said(self), np.arange(len(self.y_true)).reshape(-1, 1), self.y_true, **weighted)
+
+
+def needs_no_score(name: str, kind: str) -> bool:
+    """Return whether a metric follows from how often each truth met each predicted label."""
+    base = ALIASES[kind].get(name, name)
+    return kind != "regression" and base not in (*OF_SCORES, CALIBRATION_ERROR) and base not in _SCORERS_OF_SCORES
 
 
 @cache

@@ -36,10 +36,13 @@ def table_of(answers: Answers) -> np.ndarray | None:
     if answers.kind == "regression":
         return None
     if answers.kind == "binary_classification":
-        return np.bincount(answers.y_true * 2 + answers.y_pred, minlength=4).reshape(2, 2)
+        return np.bincount(answers.y_true * 2 + answers.y_pred, answers.weights, minlength=4).astype(np.int64).reshape(2, 2)
     labels, codes = np.unique(np.concatenate([answers.y_true, answers.y_pred]), return_inverse=True)
     k = len(labels)
-    return np.bincount(codes[: answers.n] * k + codes[answers.n :], minlength=k * k).reshape(k, k) if k * k <= WIDEST else None
+    if k * k > WIDEST:
+        return None
+    n = len(answers.y_true)
+    return np.bincount(codes[:n] * k + codes[n:], answers.weights, minlength=k * k).astype(np.int64).reshape(k, k)
 
 
 def statistic_of(base: str, kind: str) -> Statistic | None:
