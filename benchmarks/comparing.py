@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import gc
+import os
 import statistics
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 Clock = Callable[[], float]
@@ -109,3 +112,53 @@ def _range(seconds: tuple[float, ...]) -> str:
     unit, times = next(((u, t) for u, t in (("s", 1.0), ("ms", 1e3)) if min(seconds) * t >= 1), ("µs", 1e6))
     middle, least, most = (f"{s * times:.3g}" for s in (statistics.median(seconds), min(seconds), max(seconds)))
     return f"{middle} {unit} ({least}-{most})"
+
+
+@dataclass
+class Spent:
+    """What a block took: seconds of processor time in this process and its children that have ended, and seconds by the clock."""
+
+    cpu: float = 0.0
+    wall: float = 0.0
+
+
+@contextmanager
+def spent() -> Iterator[Spent]:
+    """Measure a block: its processor time, that of children that still run (Spark's Java among them), and the clock."""
+    made = Spent()
+    cpu, wall = _processor(), time.perf_counter()
+    try:
+        yield made
+    finally:
+        made.cpu, made.wall = _processor() - cpu, time.perf_counter() - wall
+
+
+def _processor() -> float:
+    """Return the processor seconds of this process, of its children that have ended and, where /proc says it, of those that still run."""
+    own = os.times()
+    return own.user + own.system + own.children_user + own.children_system + sum(children().values())
+
+
+def children() -> dict[int, float]:
+    """Return the processes below this one that still run: the processor seconds of each, with those of its own children that have ended."""
+    found: dict[int, tuple[int, float]] = {}
+    for place in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = place.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        found[int(place.parent.name)] = int(fields[1]), sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+    below = {os.getpid()}
+    while new := {pid for pid, (parent, _) in found.items() if parent in below} - below:
+        below |= new
+    return {pid: found[pid][1] for pid in below if pid != os.getpid()}
+
+
+def resident(pid: int, field: str) -> int:
+    """Return the bytes that a process has resident (VmRSS), of its own (RssAnon), or has had at most (VmHWM); 0 where it is gone."""
+    try:
+        with open(f"/proc/{pid}/status") as status:
+            found = next((line for line in status if line.startswith(field)), "")
+    except OSError:
+        return 0
+    return int(found.split()[1]) * 1024 if found else 0

@@ -28,7 +28,7 @@ def comparisons(quick: bool = False) -> Iterator[Comparison]:
     """Yield four: 200 systems with a record each and 10,000 runs, sqlite, in this process, so that the store's own work is counted."""
     systems, every = (4, 40) if quick else (200, 10_000)
     with fresh_store() as folder:
-        first = _grown(folder, systems, every // systems)
+        first = grown(folder, systems, every // systems)
         uri = _uri()
 
         def search() -> int:
@@ -75,7 +75,7 @@ def _touch(system_id: str) -> None:
     database.close()
 
 
-def _grown(folder: Path, systems: int, each: int) -> str:
+def grown(folder: Path, systems: int, each: int) -> str:
     """Fill the store: one system by our own means, the others by copying its rows and signing its record for them; return its id."""
     world = filled(folder, each, each, 2, 2)
     summarise(world.system, store=world.store)

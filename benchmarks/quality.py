@@ -30,8 +30,12 @@ def comparisons(quick: bool = False) -> Iterator[Comparison]:
         yield Comparison(name, "Great Expectations alone", lambda: validated(frame), lambda: check.run(replace(seen)), agree, "of", 1.1)
 
 
-def validated(frame: pd.DataFrame) -> list[bool]:
-    """Return whether each expectation of the suite is met, by Great Expectations as its manual says: context, batch, suite."""
+def validated(frame: Any) -> list[bool]:
+    """Return whether each expectation of the suite is met, by Great Expectations as its manual says: context, batch, suite.
+
+    Args:
+        frame: of pandas or Spark.
+    """
     import great_expectations as gx
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
@@ -39,7 +43,9 @@ def validated(frame: pd.DataFrame) -> list[bool]:
         warnings.simplefilter("ignore")
         context = gx.get_context(mode="ephemeral")
         context.variables.progress_bars = {"globally": False}  # ours shows none either
-        asset = context.data_sources.add_pandas("benchmark").add_dataframe_asset("frame")
+        pandas = isinstance(frame, pd.DataFrame)
+        source: Any = context.data_sources.add_pandas("benchmark") if pandas else context.data_sources.add_spark("benchmark", persist=False)
+        asset = source.add_dataframe_asset("frame")
         batch = asset.add_batch_definition_whole_dataframe("whole").get_batch(batch_parameters={"dataframe": frame})
         suite = gx.ExpectationSuite(name="suite")
         for one in SUITE:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,12 +13,16 @@ from tests.full import FULL
 
 ROOT = Path(__file__).parents[1]
 ROWS = {"fingerprint": 2, "groups": 1, "resampling": 1, "quality": 1, "robustness": 1, "imports": 1, "track": 1, "rollup": 2, "pages": 4}
-DEAR = {"track", "rollup", "pages", "promotion"}
+DEAR = {"track", "rollup", "pages", "promotion", "many", "census", "outofcore", "engines"}
 """What takes minutes even at small sizes: run with ``make full`` only."""
 
 SIMULATED = {
     "coverage": ("wilson", "newcombe", "mover", "tango", "delong", "bootstrap", "welch", "roc_auc_score_gain", "distance"),
     "promotion": ("stock", "gated: not protected", "gated: protected, allowed", "gated: protected, denied", "50 MB"),
+    "many": ("search of one system's runs", "summary of one system", "inventory page", "audit: first", "audit --memory"),
+    "census": ("performance.roc_auc_score", "overlap.shared_rows", "fairness.demographic_parity_ratio[column=race]"),
+    "outofcore": ("pyarrow Dataset", "polars LazyFrame", "DuckDB relation", "3 of 3 requirements pass"),
+    "engines": ("pandas", "pyarrow Table", "pyarrow Dataset", "polars LazyFrame", "DuckDB relation", "Spark"),
     "error_rates": ("demographic_parity_ratio", "equalized_odds_difference", "accuracy_score", "roc_auc_score"),
 }
 
@@ -58,6 +63,34 @@ def test_what_is_simulated_is_printed_as_a_table_of_its_own(name: str) -> None:
     assert {line.count("|") for line in (head, rule, *table)} == {head.count("|")}
     assert all(words in "\n".join(table) for words in SIMULATED[name])
     assert told
+    assert "failed" not in ran.stdout
+
+
+def test_what_a_block_takes_is_counted_with_its_children() -> None:
+    code = (
+        "import subprocess, sys\n"
+        "from benchmarks.comparing import children, resident, spent\n"
+        "busy = 'import time\\nwhile time.process_time() < 0.3: pass\\nprint()\\ninput()'\n"
+        "with spent() as took:\n"
+        "    child = subprocess.Popen([sys.executable, '-c', busy], stdin=subprocess.PIPE, stdout=subprocess.PIPE)\n"
+        "    child.stdout.readline()\n"
+        "    assert child.pid in children(), children()\n"
+        "    assert resident(child.pid, 'VmHWM') >= resident(child.pid, 'VmRSS') > 1_000_000\n"
+        "    child.communicate(b'')\n"
+        "assert took.cpu >= 0.29, took\n"
+        "assert took.wall > 0 and resident(child.pid, 'VmRSS') == 0\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+
+
+def test_census_data_that_cannot_be_had_are_said_to_be_missing() -> None:
+    code = "from benchmarks import census, on_spark\non_spark.installed = lambda: True\nprint(*census.report(), sep='\\n')\n"
+    env = os.environ | {"AIMS_CENSUS": "/nowhere"}
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, env=env)
+    assert ran.returncode == 0, ran.stderr
+    assert "the data cannot be had here" in ran.stdout
+    assert "AIMS_CENSUS may name" in ran.stdout
 
 
 def test_a_simulation_says_what_misses_the_target_and_what_is_wider_than_need_be() -> None:

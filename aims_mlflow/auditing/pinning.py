@@ -84,15 +84,15 @@ def _ancestors(heads: tuple[str, ...], there: dict[str, Entry]) -> set[str]:
 def pin(path: Path, walk: Walk, now: datetime) -> None:
     """Write the heads, whole or not at all; raises ConfigurationError."""
     content = Pinned(registry=walk.registry, heads=walk.heads, entries=len(walk.entries), time=now)
-    _write(path, content.model_dump_json(indent=2).encode() + b"\n")
+    write(path, content.model_dump_json(indent=2).encode() + b"\n")
 
 
 def export(folder: Path, walk: Walk, now: datetime) -> None:
     """Write every entry, byte for byte, under its name, with the heads and an index for people; raises ConfigurationError."""
     for one in walk.entries:
-        _write(folder / entry_path(one.sha256), one.content)
+        write(folder / entry_path(one.sha256), one.content)
     pin(folder / "heads.json", walk, now)
-    _write(folder / INDEX, _index(walk, now).encode())
+    write(folder / INDEX, _index(walk, now).encode())
 
 
 def _index(walk: Walk, now: datetime) -> str:
@@ -118,7 +118,8 @@ def _cell(text: str) -> str:
     return "".join(f"&#{ord(c)};" if c in "\\`*_[]<>|#!&" else c if c.isprintable() else " " for c in text)
 
 
-def _write(path: Path, content: bytes) -> None:
+def write(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all; raises ConfigurationError."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

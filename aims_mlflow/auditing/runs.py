@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -151,6 +151,11 @@ def looked_for(store: Store, named: Iterable[str]) -> dict[str, RunView]:
             if getattr(error.__cause__, "error_code", "") not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
                 raise
     return found
+
+
+def still_tagged(there: Mapping[str, RunView], remembered: Collection[str]) -> set[str]:
+    """Return the runs that an audit before this one has read and that are still what they were: there, and tagged as a system's."""
+    return {run_id for run_id, run in there.items() if run_id in remembered and run.tags.get("aims.system")}
 
 
 def gone(named: Mapping[str, Sequence[str]], there: Mapping[str, RunView]) -> Iterator[Finding]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,10 +11,11 @@ from aims_mlflow.auditing.agreement import agreement
 from aims_mlflow.auditing.aliases import BYPASSES, Book, bypass_facts, holders, judged, unheld
 from aims_mlflow.auditing.pinning import cut, export, pin, pinned
 from aims_mlflow.auditing.protecting import Protecting, protecting
-from aims_mlflow.auditing.runs import Left, accounted, attempts, gone, is_attempt, left_by, looked_for, named_only
+from aims_mlflow.auditing.remembering import OVERLAP, Memory, Settled, recalled, remember
+from aims_mlflow.auditing.runs import Left, accounted, attempts, gone, is_attempt, left_by, looked_for, named_only, still_tagged
 from aims_mlflow.auditing.words import Audit, Held, WaiverUse, ordered
 from aims_mlflow.decision import manifest_digest
-from aims_mlflow.errors import StoreError, VerificationError
+from aims_mlflow.errors import ConfigurationError, StoreError, VerificationError
 from aims_mlflow.ledger import Facts, Finding, Ledger, Logged, Walk, walk
 from aims_mlflow.ledger.entry import content_digest
 from aims_mlflow.ledger.writing import recorded_facts
@@ -35,6 +36,21 @@ class _Seen:
     bypasses: list[Facts] = field(default_factory=list)
 
 
+@dataclass
+class _Looked:
+    """The runs that were read, those that were only remembered, what the former have left, and what was said of each."""
+
+    read: list[RunView]
+    kept: list[Settled]
+    left: dict[str, Left]
+    said: dict[str, list[Finding]] = field(default_factory=dict)
+
+    def attempts(self) -> list[RunView]:
+        """Return the runs that count as attempts."""
+        found = [run for run in self.read if is_attempt(run, self.left[run.run_id])]
+        return found + [one.view() for one in self.kept if one.attempt]
+
+
 def audit(
     names: Sequence[str] = (),
     *,
@@ -42,6 +58,7 @@ def audit(
     record: bool = False,
     heads: Path | None = None,
     export_to: Path | None = None,
+    memory: Path | None = None,
     now: datetime | None = None,
 ) -> Audit:
     """Look at a registry as it is now, and say what nothing proves.
@@ -52,14 +69,18 @@ def audit(
         record: write the bypasses that were found to the log, each once, and name its heads anew.
         heads: a file outside MLflow with the heads of the log: compared with, then written, unless the log was cut.
         export_to: a folder to copy the log to.
+        memory: a file outside MLflow with the runs of which an earlier audit had nothing left to say: they are not read again, for a week
+            at most. Read, then written. For the whole registry only.
         now: the auditor's time; default: now.
 
     Raises:
         StoreError: MLflow did not answer, or has no model of one of the names: nothing can be said.
-        ConfigurationError: the heads file cannot be used, or a file not be written; or there is no key to sign a record with.
+        ConfigurationError: the heads file or the memory cannot be used, or a file not be written; or there is no key to sign a record with.
     """
     store = store or Store()
     store.require()
+    if memory and names:
+        raise ConfigurationError("the memory is of the whole registry", fix="leave the names out, or --memory")
     before = pinned(heads) if heads else None
     policy = protecting()
     seen = _Seen(store, policy, walk(store, trust=policy.trust), store.registered(names), now or datetime.now(UTC))
@@ -67,26 +88,28 @@ def audit(
     entries = _about(seen.log.entries, names)
     book = Book.of(seen.log.entries)
     _look_at_aliases(seen, book)
-    runs, left = _look_at_runs(seen, entries, names)
-    seen.findings += agreement(seen.log.entries, entries, left)
-    counted = [run for run in runs if is_attempt(run, left[run.run_id])]
+    remembered = recalled(memory, store, policy.trust, seen.now) if memory else None
+    looked = _look_at_runs(seen, entries, names, remembered)
+    seen.findings += agreement(seen.log.entries, entries, looked.left)
     after = _recorded(seen) if record else seen.log
     if export_to:
         export(export_to, after, seen.now)
     if heads and not any(f.code in ("tail_cut", "log_replaced") for f in seen.findings):
         pin(heads, after, seen.now)
+    if memory:
+        remember(memory, store, policy.trust, seen.now, remembered, looked.kept, looked.read, looked.left, looked.said)
     return Audit(
         time=seen.now,
         registry=seen.log.registry,
         models=len(seen.models),
-        runs=len(runs),
+        runs=len(looked.read) + len(looked.kept),
         entries=len(seen.log.entries),
         heads=seen.log.heads,
         held=tuple(seen.held),
-        attempts=attempts(seen.models, counted, book),
+        attempts=attempts(seen.models, looked.attempts(), book),
         waivers=_waivers(entries),
         findings=ordered(seen.findings),
-        notes=(policy.said,),
+        notes=(policy.said, *((remembered.said,) if remembered is not None else ())),
     )
 
 
@@ -125,20 +148,31 @@ def _hashing(store: Store) -> Callable[[VersionView], str]:
     return files
 
 
-def _look_at_runs(seen: _Seen, entries: Sequence[Logged], names: Sequence[str]) -> tuple[list[RunView], dict[str, Left]]:
+def _look_at_runs(seen: _Seen, entries: Sequence[Logged], names: Sequence[str], memory: Memory | None) -> _Looked:
     """Read the runs of the systems, and those that the log names; say what is to be said of each."""
     store = seen.store
-    runs = _runs(seen, entries, names)
-    known = {run.run_id for run in runs}
     logged = {one.entry.decision.run_id: one.sha256 for one in entries if one.entry.decision and one.entry.decision.run_id}
-    left = left_by(store, runs, seen.policy.trust)
+    runs, kept = (_runs(seen, entries, names), list[Settled]()) if memory is None else _new_runs(store, memory, logged)
+    looked = _Looked(runs, kept, left_by(store, runs, seen.policy.trust))
     for run in runs:
-        seen.findings += accounted(run, left[run.run_id], seen.policy.trust, seen.now)
-    named = named_only(left, known, logged)
+        looked.said[run.run_id] = list(accounted(run, looked.left[run.run_id], seen.policy.trust, seen.now))
+    seen.findings += [finding for said in looked.said.values() for finding in said]
+    seen.findings += [finding for one in kept for finding in one.findings]
+    named = named_only(looked.left, {run.run_id for run in runs}, logged)
     there = looked_for(store, named)
-    seen.findings += gone(named, there)
-    left |= left_by(store, [run for run_id, run in there.items() if run_id in logged], seen.policy.trust)
-    return runs, left
+    untouched = still_tagged(there, {one.run_id for one in kept})
+    seen.findings += gone({run_id: by for run_id, by in named.items() if run_id not in untouched}, there)
+    looked.left |= left_by(store, [run for run_id, run in there.items() if run_id in logged], seen.policy.trust)
+    return looked
+
+
+def _new_runs(store: Store, memory: Memory, logged: Mapping[str, str]) -> tuple[list[RunView], list[Settled]]:
+    """Return the runs that are to be read: new, deleted, unsettled or with a decision in the log; and those that are not."""
+    found = {run.run_id: run for run in store.all_systems_runs(memory.looked - OVERLAP)}
+    found |= {run.run_id: run for run in store.all_systems_deleted()}
+    again = {*memory.open, *(one.run_id for one in memory.settled if one.run_id in logged)}
+    found |= {run_id: run for run_id, run in looked_for(store, again - set(found)).items() if run.tags.get("aims.system")}
+    return list(found.values()), [one for one in memory.settled if one.run_id not in found and one.run_id not in again]
 
 
 def _runs(seen: _Seen, entries: Sequence[Logged], names: Sequence[str]) -> list[RunView]:

@@ -26,9 +26,23 @@ STYLES: dict[Gravity, str] = {"critical": "bold red", "major": "red", "minor": "
     help="Compare the log with the heads in FILE, then write them there. Keep it where MLflow's administrators cannot change it.",
 )
 @click.option("--export", "export_to", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Copy the whole log to DIR.")
+@click.option(
+    "--memory",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Do not read runs again that FILE knows as settled, for a week at most; then write FILE. Keep it as --heads.",
+)
 @json_option
 @click.pass_context
-def command(ctx: click.Context, names: tuple[str, ...], record: bool, heads: Path | None, export_to: Path | None, as_json: bool) -> None:
+def command(
+    ctx: click.Context,
+    names: tuple[str, ...],
+    record: bool,
+    heads: Path | None,
+    export_to: Path | None,
+    memory: Path | None,
+    as_json: bool,
+) -> None:
     """Look at a registry as it is now: all of it, or the registered models NAME and the runs of their systems.
 
     Every protected alias and stage needs a decision in the log for exactly this version and these bytes; every run of every
@@ -39,7 +53,7 @@ def command(ctx: click.Context, names: tuple[str, ...], record: bool, heads: Pat
     from aims_mlflow.auditing import audit
 
     with working("Auditing"):
-        found = audit(names, record=record, heads=heads, export_to=export_to)
+        found = audit(names, record=record, heads=heads, export_to=export_to, memory=memory)
     if as_json:
         print_json({"clean": found.clean, "counted": found.counted(), **found.model_dump(mode="json")})
     else:

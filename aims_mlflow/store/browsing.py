@@ -36,6 +36,10 @@ class Browsing(Sweep, Rolling):
         for when in ("start_time", "end_time"):
             yield from self.runs(f"{ANY_SYSTEM} and attributes.{when} >= {after}")
 
+    def all_systems_deleted(self) -> Iterator[RunView]:
+        """Yield the runs of all systems that are deleted now."""
+        yield from self._deleted(ANY_SYSTEM)
+
     def all_systems_versions(self, since: datetime | None = None) -> Iterator[VersionView]:
         """Yield the versions of all systems, the last changed first; with ``since``, those that changed then or later.
 

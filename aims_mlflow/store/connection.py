@@ -89,13 +89,13 @@ class Connection:
                 fix="start it, or set MLFLOW_TRACKING_URI to the one that runs",
             )
 
-    def _call(self, what: str, do: Callable[[], T], *, patient: bool = False, here: bool = False) -> T:
+    def _call(self, what: str, do: Callable[[], T], *, patient: float = 0.0, here: bool = False) -> T:
         """Do it, within the budget where there is one, and turn whatever MLflow raises into a StoreError.
 
         Args:
             what: in words, for the message.
             do: the call.
-            patient: it may take its time while the server is there: files are sent, or the server looks at some itself.
+            patient: the seconds it may take beyond the budget while the server is there: files are sent, or it looks at some itself.
             here: it must be done in this thread, since it runs code of the user's: its own calls are within the budget, not it.
         """
         from mlflow.exceptions import MlflowException
@@ -105,7 +105,7 @@ class Connection:
                 return do()
             _ = self._client  # made before the clock runs: what is imported for it is not MLflow's trouble
             there = (lambda within: is_there(self.tracking_uri, within)) if patient else None
-            return self.budget.ask(do, is_there=there, is_trouble=_is_trouble)
+            return self.budget.ask(do, is_there=there, is_trouble=_is_trouble, longest=patient)
         except AimsError:
             raise
         except (MlflowException, OSError) as error:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from aims_mlflow.fingerprint import manifest
 from aims_mlflow.store.connection import Connection, without_progress_bar
+from aims_mlflow.store.patience import SLOWEST
 from aims_mlflow.store.views import LoggedModel, VersionView
 
 if TYPE_CHECKING:
@@ -53,8 +54,9 @@ class Models(Connection):
                 saved = flavours.save(model, Path(folder, "model"), described, frame=frame)
                 for cache in Path(folder).rglob("__pycache__"):
                     flavours.empty(cache)
+                size = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
                 send = partial(self._client.log_model_artifacts, logged.model_id, str(Path(folder, "model")))
-                self._call("send the model's files", send, patient=True)
+                self._call("send the model's files", send, patient=size / SLOWEST)
             self._call("end the model", lambda: self._client.finalize_logged_model(logged.model_id, "READY"))
             self._call("name the model", lambda: self._client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, 0)]))
             return LoggedModel(f"models:/{logged.model_id}", saved.flavour, saved.serialization)
@@ -90,7 +92,7 @@ class Models(Connection):
                 path = self._call(
                     f"read the files of {uri}",
                     lambda: mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=into, tracking_uri=self.tracking_uri),
-                    patient=True,
+                    patient=float("inf"),  # nobody knows how large it is
                 )
             yield Path(path)
 

@@ -27,6 +27,13 @@ PAUSE = 30.0
 LOOK = 1.0
 """While files are sent, it is asked so often whether the server is still there, which is all that tells a slow way from a dead one."""
 
+SLOWEST = 50_000.0
+"""Bytes a second. A way that is slower counts as dead: an artifact store that refuses is tried again by MLflow for minutes, and as
+long as it likes where it says Retry-After, while the server itself is well."""
+
+LONGEST = 120.0
+"""Seconds that the server may look at files itself, while it is well."""
+
 PATIENTLY = 0.5
 """The least that a question may take, however little of the budget is left."""
 
@@ -81,7 +88,14 @@ class Budget:
         self.refused(monotonic() - began)
         return False
 
-    def ask(self, do: Callable[[], T], *, is_there: Callable[[float], bool] | None = None, is_trouble: Callable[[Exception], bool]) -> T:
+    def ask(
+        self,
+        do: Callable[[], T],
+        *,
+        is_there: Callable[[float], bool] | None = None,
+        is_trouble: Callable[[Exception], bool],
+        longest: float = float("inf"),
+    ) -> T:
         """Return what ``do`` returns, or raise what it raises, within the budget.
 
         Args:
@@ -89,6 +103,7 @@ class Budget:
             is_there: for files, which may take their time: whether the server answers within so many seconds. Only while it
                 does not is the budget spent.
             is_trouble: whether an error is the server's trouble, and not its answer.
+            longest: the seconds that files may take beyond what is left of the budget, although the server answers.
 
         Raises:
             StoreError: the budget is spent, or the server has refused a moment ago.
@@ -104,7 +119,7 @@ class Budget:
 
         began = monotonic()
         asked = Errand(run, "aims-mlflow")
-        spent = self._wait(asked, is_there)
+        spent = self._wait(asked, is_there, longest)
         if asked.wait(0):
             try:
                 return asked.result()
@@ -116,7 +131,7 @@ class Budget:
         log.debug("a question to MLflow was left behind after %.1f s", monotonic() - began)
         raise StoreError(f"MLflow's trouble may cost a run {budget_seconds():g} seconds ({VARIABLE}), and they are spent", fix=FIX)
 
-    def _wait(self, asked: Errand[Any], is_there: Callable[[float], bool] | None) -> float:
+    def _wait(self, asked: Errand[Any], is_there: Callable[[float], bool] | None, longest: float) -> float:
         """Wait until it is done or the budget is spent; return how much of it was."""
         patience = max(self.left, PATIENTLY)
         began = monotonic()
@@ -125,6 +140,8 @@ class Budget:
         spent = 0.0
         while not asked.wait(LOOK):
             looked = monotonic()
+            if looked - began > patience + longest:
+                return patience
             if is_there(min(LOOK, max(patience - spent, 0.1))):
                 continue
             spent += monotonic() - looked + LOOK

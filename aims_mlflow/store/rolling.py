@@ -32,9 +32,12 @@ class Rolling(Runs):
 
     def deleted_runs(self, system_id: str) -> Iterator[RunView]:
         """Yield the system's runs that are deleted now."""
+        return self._deleted(f"tags.`aims.system` = '{quoted(system_id)}'")
+
+    def _deleted(self, condition: str) -> Iterator[RunView]:
         from mlflow.entities import ViewType
 
-        where, condition = self._experiment_ids(), f"tags.`aims.system` = '{quoted(system_id)}'"
+        where = self._experiment_ids()
         if not where:
             return
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from aims_mlflow.store import connection
 from aims_mlflow.store.connection import Connection, without_progress_bar
+from aims_mlflow.store.patience import SLOWEST
 from aims_mlflow.store.views import InputView, RunView, quoted, run_view, visible_cut
 
 DIGEST_LIMIT = 36
@@ -98,9 +100,8 @@ class Runs(Connection):
             local = Path(folder, Path(path).name)
             local.write_bytes(content)
             parent = str(Path(path).parent)
-            self._call(
-                f"write {path}", lambda: self._client.log_artifact(run_id, str(local), None if parent == "." else parent), patient=True
-            )
+            into = None if parent == "." else parent
+            self._call(f"write {path}", lambda: self._client.log_artifact(run_id, str(local), into), patient=len(content) / SLOWEST)
 
     def write_all(self, run_id: str, files: Mapping[str, bytes]) -> None:
         """Write several artifacts of the run, path -> content, in one call."""
@@ -111,12 +112,14 @@ class Runs(Connection):
                 local = Path(folder, path)
                 local.parent.mkdir(parents=True, exist_ok=True)
                 local.write_bytes(content)
-            self._call(f"write {len(files)} files", lambda: self._client.log_artifacts(run_id, folder), patient=True)
+            most = sum(map(len, files.values())) / SLOWEST
+            self._call(f"write {len(files)} files", lambda: self._client.log_artifacts(run_id, folder), patient=most)
 
     def read(self, run_id: str, path: str) -> bytes:
         """Return the bytes of one artifact of the run; raises StoreError where it is not there."""
         with tempfile.TemporaryDirectory() as folder, without_progress_bar():
-            local = self._call(f"read {path} of run {run_id}", lambda: self._client.download_artifacts(run_id, path, folder), patient=True)
+            read = partial(self._client.download_artifacts, run_id, path, folder)
+            local = self._call(f"read {path} of run {run_id}", read, patient=float("inf"))
             return Path(local).read_bytes()
 
     def artifacts(self, run_id: str, folder: str) -> list[str]:

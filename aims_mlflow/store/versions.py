@@ -9,6 +9,7 @@ from typing import Any
 from aims_mlflow.errors import StoreError
 from aims_mlflow.store import connection
 from aims_mlflow.store.models import Models
+from aims_mlflow.store.patience import LONGEST
 from aims_mlflow.store.views import VersionView, moment, quoted
 
 SERVER_KEEPS_TAGS = "the server keeps the aims.* tags itself"
@@ -39,7 +40,7 @@ class Versions(Models):
             )
             return self.version(f"models:/{name}/{made.version}")
 
-        return self._call(f"register {name}", create, patient=True)
+        return self._call(f"register {name}", create, patient=LONGEST)
 
     def version(self, uri: str) -> VersionView:
         """Return the version behind ``models:/NAME/VERSION`` or ``models:/NAME@ALIAS``; StoreError where there is none."""
@@ -121,7 +122,7 @@ class Versions(Models):
     def _tag(self, what: str, do: Callable[[], None]) -> None:
         """Set a tag; where a gated server keeps them, it has written what is true."""
         try:
-            self._call(f"tag {what}", do, patient=True)
+            self._call(f"tag {what}", do, patient=LONGEST)
         except StoreError as error:
             if SERVER_KEEPS_TAGS not in error.what:
                 raise
