@@ -885,7 +885,7 @@ def test_who_will_not_wait_for_the_evidence_still_gets_the_result(
     def interrupted(*args: Any, **kwargs: Any) -> None:
         raise KeyboardInterrupt
 
-    def train(train: Any, test: Any) -> Any:  # noqa: ARG001 - tracked
+    def train(train: Any, test: Any) -> Any:
         monkeypatch.setattr("aims_mlflow.recorder.judge", interrupted)
         return threshold
 
