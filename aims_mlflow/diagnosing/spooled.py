@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aims_mlflow import spool, spool_limits
+from aims_mlflow import journal, spool, spool_limits
 from aims_mlflow.bundle import BUNDLE_PATH
 from aims_mlflow.describing import address
 from aims_mlflow.diagnosing.words import Finding, Waiting
@@ -55,7 +55,7 @@ def look(tracking_uri: str, keyring: Mapping[str, SSlibKey]) -> tuple[list[Findi
         why = _why(parcel, tracking_uri) if parcel is not None else "it cannot be read, and is not sent"
         run_id = parcel.run_id if parcel is not None else ""
         waiting.append(Waiting(id=entry.id, run_id=run_id, bytes=spool_limits.size(entry.folder), since=since, why=why, whole=not wrong))
-    return [*_summary(waiting), *found, *_room(), *_left_behind()], waiting
+    return [*_summary(waiting), *found, *_going_on(), *_room(), *_left_behind()], waiting
 
 
 def _read(entry: spool.Entry, keyring: Mapping[str, SSlibKey]) -> tuple[spool.Parcel | None, list[tuple[str, str, str]]]:
@@ -114,8 +114,7 @@ def _summary(waiting: list[Waiting]) -> Iterator[Finding]:
     oldest = min(one.since for one in waiting)
     late = sum(now - one.since > timedelta(days=days) for one in waiting)
     total = sum(one.bytes for one in waiting)
-    many = f"{len(waiting)} run{'s' * (len(waiting) != 1)}"
-    runs = f"the evidence of {many} waits to be sent: {total} bytes, the oldest for {_span(now - oldest)}"
+    runs = f"the evidence of {_runs(len(waiting))} waits to be sent: {total} bytes, the oldest for {_span(now - oldest)}"
     fix = "aims sync"
     if late:
         fix = "aims sync; what it cannot send, it says why"
@@ -125,6 +124,22 @@ def _summary(waiting: list[Waiting]) -> Iterator[Finding]:
     if any(one.whole for one in waiting):
         whole = sum(one.whole for one in waiting)
         yield _found("checksums", "ok", f"checksums and signatures hold for {whole} of {len(waiting)}", place)
+
+
+def _going_on() -> Iterator[Finding]:
+    """Say how many runs go on, and how many never will."""
+    place = spool.folder()
+    dead = [journal.is_dead(one) for one in journal.ongoing(place)]
+    died, alive = dead.count(True), dead.count(False)
+    if died:
+        what = f"the process of {_runs(died)} died: what was captured by then waits to be sent, marked incomplete"
+        yield _found("died", "note", what, str(place), "aims sync; then train again")
+    if alive:
+        yield _found("going_on", "ok", f"{_runs(alive)} of this machine {'go' if alive != 1 else 'goes'} on now", str(place))
+
+
+def _runs(number: int) -> str:
+    return f"{number} run{'s' * (number != 1)}"
 
 
 def _room() -> Iterator[Finding]:

@@ -22,7 +22,7 @@ import yaml
 from click.testing import CliRunner
 
 import aims_mlflow
-from aims_mlflow import spool
+from aims_mlflow import journal, spool
 from aims_mlflow.bundle import BUNDLE_PATH
 from aims_mlflow.cli import main
 from aims_mlflow.diagnosing import libraries, servers
@@ -207,6 +207,17 @@ class TestSpool:
         assert "spool.leftover" not in doctor().findings
         os.utime(draft, (1e9, 1e9))
         assert doctor().findings["spool.leftover"]["state"] == "note"
+
+    def test_runs_that_go_on_and_runs_that_never_will_are_told_apart(self, sound: Path) -> None:
+        held = journal.begin(spool.folder())
+        assert held is not None
+        (spool.folder() / f"{journal.RUNNING}0").mkdir()
+        (spool.folder() / f"{journal.RUNNING}0" / journal.LOCK).touch()  # nobody holds it
+        found = doctor().findings
+        held.end()
+        assert found["spool.going_on"]["what"] == "1 run of this machine goes on now"
+        assert found["spool.died"]["what"].startswith("the process of 1 run died")
+        assert "spool.going_on" not in doctor().findings
 
     def test_a_spool_that_cannot_be_read_is_said_and_the_rest_is_looked_at(self, sound: Path) -> None:
         spool.folder().parent.mkdir(parents=True, exist_ok=True)
