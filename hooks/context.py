@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import date
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, final
 
 if TYPE_CHECKING:
@@ -25,8 +25,10 @@ class TrackedRun:
     Outside a tracked function, and after its end, there is no run to tell: the methods log a warning and do nothing.
     """
 
-    def __init__(self, recorder: Recorder | None = None) -> None:
+    def __init__(self, recorder: Recorder | None = None, *, elsewhere: str = "") -> None:
         self._recorder = recorder
+        self._elsewhere = elsewhere
+        """Which other process makes the evidence of this training, in words."""
 
     @property
     def run_id(self) -> str:
@@ -79,6 +81,9 @@ class TrackedRun:
 
     def _tell(self, step: str, do: Callable[[Recorder], None]) -> None:
         recorder = self._recorder
+        if self._elsewhere:
+            log.debug("aims does not %s here: %s makes the evidence", step, self._elsewhere)
+            return
         if recorder is None:
             log.warning("aims could not %s: there is no tracked run here; call it inside a function under @aims.track", step)
             return
@@ -88,11 +93,11 @@ class TrackedRun:
         if not recorder.here:
             log.warning("aims could not %s: this process was forked off the one that tracks run %s; tell it there", step, recorder.run_id)
             return
-        began = time.perf_counter()
+        began = perf_counter()
         with recorder.guarded(step):
             do(recorder)
         recorder.keep()
-        recorder.seconds += time.perf_counter() - began
+        recorder.seconds += perf_counter() - began
 
 
 current: ContextVar[TrackedRun | None] = ContextVar("aims_mlflow_run", default=None)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import threading
-import time
 from collections.abc import Callable, Mapping
 from contextvars import Token
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from aims_mlflow.capture.ranks import rank
 from aims_mlflow.errors import ConfigurationError
 from aims_mlflow.hooks import preloading
 from aims_mlflow.hooks.context import TrackedRun, current
@@ -23,6 +25,18 @@ if TYPE_CHECKING:
     from aims_mlflow.store import Store
 
 log = logging.getLogger("aims_mlflow")
+
+
+class _Heard(logging.Logger):
+    """Our logger: a handler of the user's that raises, or a stderr that is closed, costs a line of the log and no training."""
+
+    def handle(self, record: logging.LogRecord) -> None:
+        with contextlib.suppress(Exception):
+            super().handle(record)
+
+
+if type(log) is logging.Logger:
+    log.__class__ = _Heard
 
 _claimed: set[str] = set()
 _claiming = threading.Lock()
@@ -62,7 +76,7 @@ class Live:
         own_thread: bool = True,
         may_join: bool = True,
     ) -> None:
-        began = time.perf_counter()
+        began = perf_counter()
         self.handle = TrackedRun()
         self._settings = settings
         self._recorder: Recorder | None = None
@@ -71,11 +85,16 @@ class Live:
         self._outer = current.get()
         self._pid = os.getpid()
         try:
-            self._begin(function, arguments, file, own_thread, may_join)
+            here = rank()
+            if here.is_first:
+                self._begin(function, arguments, file, own_thread, may_join)
+            else:
+                self.handle = TrackedRun(elsewhere=f"rank 0 of {here.of} processes")
+                log.info("this is rank %d of %d: rank 0 makes the run and its evidence", *here)
         except Exception as error:  # training goes on without evidence, and says so
             log.warning("aims could not begin to track: %s: %s", type(error).__name__, error, exc_info=log.isEnabledFor(logging.DEBUG))
         if self._recorder is not None:
-            self._recorder.seconds = time.perf_counter() - began
+            self._recorder.seconds = perf_counter() - began
 
     def enter(self) -> Token[TrackedRun | None]:
         """Make it the run that ``active_run()`` gives; ``leave`` undoes it."""
@@ -116,7 +135,7 @@ class Live:
             # The function is done: its result must not be lost because somebody will not wait for the evidence.
             log.warning("interrupted while evidence was made: there is none for this run, and its result is returned")
             self._end_untracked(interrupt)
-        except Exception as trouble:
+        except (Exception, SystemExit, GeneratorExit) as trouble:  # a model of the user's may raise these, too
             log.warning("aims could not turn the run into evidence: %s", type(trouble).__name__, exc_info=log.isEnabledFor(logging.DEBUG))
 
     def _end_untracked(self, error: BaseException | None) -> None:

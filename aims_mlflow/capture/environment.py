@@ -15,6 +15,7 @@ from importlib.metadata import PackageNotFoundError, distributions, packages_dis
 from pathlib import Path
 from typing import Any
 
+from aims_mlflow.capture.ranks import rank
 from aims_mlflow.observation import Code
 
 GIT_SECONDS = 5.0
@@ -67,7 +68,10 @@ def packages() -> dict[str, str]:
 
 
 def hardware() -> dict[str, str | int | float]:
-    """Return cores, memory in bytes, platform and Python of this machine; a GPU only where the run has loaded torch."""
+    """Return cores, memory in bytes, platform and Python of this machine; a GPU only where the run has loaded torch.
+
+    Where several processes trained together, ``processes`` is how many: what the others did and read is not seen in this one.
+    """
     found: dict[str, str | int | float] = {
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 0,
         "platform": platform.platform(),
@@ -76,6 +80,8 @@ def hardware() -> dict[str, str | int | float]:
     }
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         found["memory_bytes"] = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if rank().of > 1:
+        found["processes"] = rank().of
     torch = sys.modules.get("torch")
     if torch is not None and hasattr(torch, "cuda") and torch.cuda.is_available():
         found["gpus"] = torch.cuda.device_count()

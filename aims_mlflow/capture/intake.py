@@ -178,10 +178,10 @@ class Intake:
         """Do a step so that its failure is a warning and incomplete evidence, never the user's problem."""
         try:
             yield
-        except Exception as error:
+        except (Exception, SystemExit, GeneratorExit) as error:  # a model or a frame of the user's may raise these, too
             self.failed(step, error)
 
-    def failed(self, step: str, error: Exception) -> None:
+    def failed(self, step: str, error: BaseException) -> None:
         """Log that a step failed and keep it for the bundle. An exception's text can quote data: ours do not, others' stay in the log."""
         self._log(step, error)
         if isinstance(error, CannotMeasure):
@@ -190,7 +190,7 @@ class Intake:
             what, fix = f"could not {step} ({type(error).__name__})", "the text of the exception is in the log of the training process"
         self._problems.append(problem_of(CAPTURE, "error", what, fix))
 
-    def _log(self, step: str, error: Exception) -> None:
+    def _log(self, step: str, error: BaseException) -> None:
         log.warning("aims could not %s: %s: %s", step, type(error).__name__, error, exc_info=log.isEnabledFor(logging.DEBUG))
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from aims_mlflow.errand import Errand
 from aims_mlflow.errors import AimsError, CannotMeasure
 from aims_mlflow.evidence import digest
 from aims_mlflow.observation import Model
-from aims_mlflow.store.flavours import flavour_name
+from aims_mlflow.store.flavours import SECONDS, flavour_name
 from aims_mlflow.system import System
 
 if TYPE_CHECKING:
@@ -149,7 +151,8 @@ def settle(
         return model, None
     for uri in reversed(inside):
         logged = from_uri(uri, system, frame, store)
-        if same(model, logged, frame):
+        agreeing = Errand(partial(same, model, logged, frame), "aims-same-model")
+        if agreeing.wait(SECONDS) and agreeing.result():
             return dataclasses.replace(model, uri=uri, files=logged.files, flavour=logged.flavour, serialization=logged.serialization), None
     try:
         features = None if frame is None or model.features is None else frame[_present(frame, model.features)]
@@ -201,7 +204,7 @@ def same(one: Model, other: Model, frame: pd.DataFrame | None) -> bool:
         if one.predict_proba is None or other.predict_proba is None:
             return True
         return bool(np.allclose(one.predict_proba(head), other.predict_proba(head), rtol=1e-9, atol=1e-12))
-    except Exception:  # a model of the user's: whatever it raises, it did not agree
+    except (Exception, SystemExit):  # a model of the user's: whatever it raises, it did not agree
         return False
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from aims_mlflow import spool
 from aims_mlflow.bundle import BUNDLE_PATH, DIED, FINISHED, Bundle
 from aims_mlflow.capture import publication
-from aims_mlflow.evidence import canonical
+from aims_mlflow.evidence import LETS_THROUGH, canonical
 from aims_mlflow.judging.lines import ControlLine
 from aims_mlflow.judging.standing import gated_controls
 from aims_mlflow.observation import Observation
@@ -58,8 +58,8 @@ def parcel(
     """
     system = seen.system
     tags = publication.tags(system, lines, gated_controls(system))
-    if not envelope and not unsigned:
-        tags["aims.state"] = "error"
+    if not (envelope or unsigned) or (not bundle.complete and tags["aims.state"] in LETS_THROUGH):
+        tags["aims.state"] = "error"  # what the gate would not let through does not look well in MLflow
     facts = [("System", system.system.name or system.id), ("Run", run.run_id)]
     if envelope:
         facts.append(("Bundle", f"sha256 {hashlib.sha256(envelope).hexdigest()[:16]}…"))

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from aims_mlflow.capture import environment
+from aims_mlflow.capture import environment, ranks
 
 
 def git(folder: Path, *words: str) -> str:
@@ -141,3 +141,26 @@ def test_an_estimator_that_refuses_to_tell_has_no_seeds() -> None:
             raise RuntimeError
 
     assert not any(name.startswith("estimator") for name in environment.seeds(Stubborn()))
+
+
+@pytest.mark.parametrize(
+    ("told", "found"),
+    [
+        ({}, ranks.ALONE),
+        ({"RANK": "3", "WORLD_SIZE": "4"}, (3, 4)),
+        ({"RANK": "0", "WORLD_SIZE": "1"}, ranks.ALONE),
+        ({"RANK": "4", "WORLD_SIZE": "4"}, ranks.ALONE),
+        ({"RANK": "first", "WORLD_SIZE": "4"}, ranks.ALONE),
+        ({"RANK": "1"}, ranks.ALONE),
+        ({"OMPI_COMM_WORLD_RANK": "1", "OMPI_COMM_WORLD_SIZE": "2"}, (1, 2)),
+        ({"PMI_RANK": "1", "PMI_SIZE": "2"}, (1, 2)),
+    ],
+    ids=["alone", "torchrun", "one", "too high", "a word", "half", "open mpi", "mpich"],
+)
+def test_a_launcher_says_which_process_this_is(told: dict[str, str], found: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (name for pair in ranks.VARIABLES for name in pair):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    assert ranks.rank() == found
+    assert environment.hardware().get("processes", 1) == found[1]

@@ -131,12 +131,16 @@ class Nursery:
     """Makes processes that train, quickly: what they import is imported once."""
 
     def __init__(self) -> None:
-        self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(PRELOADED)
+        self.context = multiprocessing.get_context("forkserver")
+        self.context.set_forkserver_preload(PRELOADED)
 
     def born(self, environment: Mapping[str, str], folder: Path, middle: str = "ends_well") -> tuple[ForkServerProcess, Event, Event]:
         """Start a training; returns its process, the event that it is about to begin, and the one that lets a hanging one go on."""
-        ready, may_go = self._context.Event(), self._context.Event()
-        process = self._context.Process(target=train_here, args=(dict(environment), str(folder), middle, ready, may_go))
+        ready, may_go = self.context.Event(), self.context.Event()
+        return self.start(train_here, dict(environment), str(folder), middle, ready, may_go), ready, may_go
+
+    def start(self, do: Callable[..., None], *arguments: Any) -> ForkServerProcess:
+        """Start a process that does it."""
+        process = self.context.Process(target=do, args=arguments)
         process.start()
-        return process, ready, may_go
+        return process

@@ -35,6 +35,12 @@ class Home(NamedTuple):
     store: Store
     environment: dict[str, str]
 
+    @classmethod
+    def at(cls, uri: str, folder: Path) -> Home:
+        """Return the home of a test, with the environment for its processes."""
+        environment = {"AIMS_HOME": str(folder / "home"), "MLFLOW_TRACKING_URI": uri, "AIMS_PRELOAD": "0"}
+        return cls(folder, Store(), {**environment, "MLFLOW_EXPERIMENT_NAME": "tests"})
+
     @property
     def runs(self) -> list[RunView]:
         return list(self.store.runs(""))
@@ -54,13 +60,7 @@ def nursery() -> Nursery:
 @pytest.fixture
 def home(mlflow_home: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
     monkeypatch.setenv("AIMS_HOME", str(tmp_path / "home"))
-    environment = {
-        "AIMS_HOME": str(tmp_path / "home"),
-        "MLFLOW_TRACKING_URI": mlflow_home,
-        "AIMS_PRELOAD": "0",
-        "MLFLOW_EXPERIMENT_NAME": "tests",
-    }
-    yield Home(tmp_path, Store(), environment)
+    yield Home.at(mlflow_home, tmp_path)
     shutil.rmtree(tmp_path / "home", ignore_errors=True)
 
 

@@ -1,0 +1,72 @@
+"""Many processes: each run has one bundle, of its own data; processes that train together make one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from aims_mlflow.bundle import Bundle
+from aims_mlflow.fingerprint import fingerprint
+from tests.full import part
+from tests.reliability import working
+from tests.reliability.dying import Nursery, drawn
+from tests.reliability.test_deaths import Home, sent
+
+MANY = part(16, 4)
+
+
+@pytest.fixture(scope="module")
+def nursery() -> Nursery:
+    return Nursery()
+
+
+@pytest.fixture
+def home(mlflow_home: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    monkeypatch.setenv("AIMS_HOME", str(tmp_path / "home"))
+    return Home.at(mlflow_home, tmp_path)
+
+
+def bundles(home: Home) -> list[Bundle]:
+    """Return the bundles of all runs; each speaks of its run."""
+    found = []
+    for run in home.runs:
+        bundle = home.evidence(run.run_id)
+        assert bundle is not None
+        assert bundle.run.run_id == run.run_id
+        assert run.status == "FINISHED"
+        assert bundle.complete
+        found.append(bundle)
+    return found
+
+
+def test_of_many_processes_each_has_the_evidence_of_its_own_data(home: Home, nursery: Nursery) -> None:
+    together = nursery.context.Barrier(MANY)
+    processes = [nursery.start(working.trains, home.environment, str(home.folder), seed, together) for seed in range(MANY)]
+    for process in processes:
+        process.join()
+        assert process.exitcode == 0
+    assert sent(home) == []
+    trained_on = sorted(next(one.sha256 for one in bundle.datasets if one.role == "train") for bundle in bundles(home))
+    assert trained_on == sorted(fingerprint(drawn(300, seed)).sha256 for seed in range(MANY))
+    assert len(home.store.versions("loans")) == MANY
+
+
+def test_ranks_that_train_together_make_one_bundle(home: Home, nursery: Nursery) -> None:
+    pytest.importorskip("torch")
+    processes = [nursery.start(working.trains_with_others, home.environment, str(home.folder), rank, 2) for rank in range(2)]
+    for process in processes:
+        process.join()
+        assert process.exitcode == 0
+    assert (home.folder / "trained 0").read_text() == (home.folder / "trained 1").read_text()
+    (bundle,) = bundles(home)
+    (train,) = [one for one in bundle.datasets if one.role == "train"]
+    assert train.sha256 == fingerprint(drawn(300, 0)).sha256
+
+
+@pytest.mark.parametrize("backend", ["loky", "multiprocessing"])
+def test_workers_of_joblib_are_part_of_the_run_that_they_work_for(backend: str, home: Home, nursery: Nursery) -> None:
+    process = nursery.start(working.trains_with_joblib, home.environment, str(home.folder), backend)
+    process.join()
+    assert process.exitcode == 0
+    assert len(bundles(home)) == 1
