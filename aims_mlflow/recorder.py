@@ -5,14 +5,15 @@ Nothing here raises into the code that trains: each step that fails is logged as
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
-import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from aims_mlflow import journal, registry, sending, spool
@@ -89,7 +90,7 @@ class Recorder(Intake):
         self._experiment, self._run_name, self._ends_run = experiment, run_name, ends_run
         self._kind: RunKind = kind
         self._started = datetime.now(UTC)
-        self._began = time.perf_counter()
+        self._began = perf_counter()
 
     # While it goes on
 
@@ -147,7 +148,7 @@ class Recorder(Intake):
             outcome: ``finished``, or ``raised`` and the type of the exception: then nothing is measured, and the bundle says so.
         """
         self.finished = True
-        after = time.perf_counter()
+        after = perf_counter()
         bundle: Bundle | None = None
         try:
             with without_autologging():
@@ -192,14 +193,15 @@ class Recorder(Intake):
         with self.guarded("draw the pictures"):
             files |= plots(results, self.system.requirements)
         version = self._publish(bundle, lines, files, seen, view, after)
-        self.seconds += time.perf_counter() - after
+        self.seconds += perf_counter() - after
         with self.guarded("write how long it took"):
             if not self.offline and self.store.reachable():
                 self.store.log(self.run_id, metrics={"aims.overhead_seconds": round(self.seconds, 3)})
         where = version.uri if version else f"run {self.run_id}"
         said = publication.counted(lines, gated_controls(self.system))
         beyond = " beyond training" if self._kind == "training" else ""
-        sys.stderr.write(f"aims: {self.system.id}, {where}: controls {said}; {self.seconds:.1f} s{beyond}\n")
+        with contextlib.suppress(AttributeError, OSError, ValueError):  # there may be none, or a closed one
+            sys.stderr.write(f"aims: {self.system.id}, {where}: controls {said}; {self.seconds:.1f} s{beyond}\n")
         return bundle
 
     def _judge(self, results: Sequence[CheckResult], now: datetime) -> tuple[Evidence, ...]:
@@ -345,7 +347,7 @@ class Recorder(Intake):
                 log.warning("the evidence of run %s is not signed yet: %s", self.run_id, error)
                 unsigned = canonical(bundle.statement())
         run = self._as_mlflow_knows_it(view.tags.get(publication.NOTE, "") if view else "")
-        seconds = round(self.seconds + time.perf_counter() - after, 3)
+        seconds = round(self.seconds + perf_counter() - after, 3)
         parcel = parcelling.parcel(run, seen, bundle, lines, files, envelope=envelope, unsigned=unsigned, seconds=seconds)
         return self._deliver(parcel)
 
@@ -362,7 +364,7 @@ class Recorder(Intake):
         except SpoolFullError as error:
             log.error("the evidence of run %s is refused, and the gate stays closed to what it made: %s", self.run_id, error)
             return None
-        except (SpoolError, OSError) as error:
+        except (SpoolError, ConfigurationError, OSError) as error:
             log.warning("aims could not keep the evidence on disk before sending it: %s", error)
         try:
             if self.offline:

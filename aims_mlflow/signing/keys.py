@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import stat
@@ -51,8 +52,15 @@ class Key:
 
 
 def home() -> Path:
-    """Return the directory of keys and spool: ``AIMS_HOME``, by default ``~/.aims``."""
-    return Path(os.environ.get("AIMS_HOME") or Path.home() / ".aims").expanduser()
+    """Return the directory of keys and spool: ``AIMS_HOME``, by default ``~/.aims``.
+
+    Raises:
+        ConfigurationError: it is not set, and the system knows no home directory.
+    """
+    try:
+        return Path(os.environ.get("AIMS_HOME") or Path.home() / ".aims").expanduser()
+    except RuntimeError:
+        raise ConfigurationError("there is no home directory for keys and spool", fix="set AIMS_HOME to a directory") from None
 
 
 def signing_key() -> Key:
@@ -212,7 +220,6 @@ def _create(path: Path) -> None:
     """Write a new Ed25519 private key; where another process was faster, its key stands."""
     from securesystemslib.signer import CryptoSigner
 
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     _write_once(path, CryptoSigner.generate_ed25519().private_bytes, 0o600)
 
 
@@ -234,4 +241,5 @@ def _write_once(path: Path, content: bytes, mode: int) -> None:
             f"a key file cannot be written: {error.strerror}", where=str(path), fix="set AIMS_HOME to a local directory you may write to"
         ) from None
     finally:
-        draft.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # where there is no folder, there is no draft
+            draft.unlink()

@@ -101,8 +101,10 @@ class Connection:
         from mlflow.exceptions import MlflowException
 
         try:
-            if self.budget is None or here or not self.tracking_uri.startswith(("http://", "https://")):
+            if self.budget is None or here:
                 return do()
+            if not self.tracking_uri.startswith(("http://", "https://")):
+                return self.budget.ask_here(do, is_trouble=_is_trouble)
             _ = self._client  # made before the clock runs: what is imported for it is not MLflow's trouble
             there = (lambda within: is_there(self.tracking_uri, within)) if patient else None
             return self.budget.ask(do, is_there=there, is_trouble=_is_trouble, longest=patient)

@@ -11,10 +11,16 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from aims_mlflow.errand import Errand
+
 if TYPE_CHECKING:
     import pandas as pd
 
 log = logging.getLogger("aims_mlflow")
+
+
+SECONDS = 60.0
+"""How long a model may take for the few rows that are asked of it before any check; one that hangs must not hold up the training."""
 
 
 @dataclass(frozen=True)
@@ -126,9 +132,13 @@ def _signature(model: Any, frame: pd.DataFrame) -> Any:
     from mlflow.models import infer_signature
 
     head = frame.head(5)
+    asked = Errand(lambda: model.predict(head), "aims-signature")  # a model that hangs hangs there
     try:
-        return infer_signature(head, model.predict(head))
-    except Exception as error:
+        if not asked.wait(SECONDS):
+            log.warning("the model did not predict %s rows within %g s: it is saved without what it returns", len(head), SECONDS)
+            return infer_signature(head)
+        return infer_signature(head, asked.result())
+    except (Exception, SystemExit) as error:
         log.debug("the model could not predict for its signature: %s", type(error).__name__)
         return infer_signature(head)
 

@@ -31,6 +31,9 @@ SLOWEST = 50_000.0
 """Bytes a second. A way that is slower counts as dead: an artifact store that refuses is tried again by MLflow for minutes, and as
 long as it likes where it says Retry-After, while the server itself is well."""
 
+GRACE = 15.0
+"""Seconds that any files may take besides, while the server is well: a busy machine or a far store is no trouble yet."""
+
 LONGEST = 120.0
 """Seconds that the server may look at files itself, while it is well."""
 
@@ -131,6 +134,24 @@ class Budget:
         log.debug("a question to MLflow was left behind after %.1f s", monotonic() - began)
         raise StoreError(f"MLflow's trouble may cost a run {budget_seconds():g} seconds ({VARIABLE}), and they are spent", fix=FIX)
 
+    def ask_here(self, do: Callable[[], T], *, is_trouble: Callable[[Exception], bool]) -> T:
+        """Return what ``do`` returns, or raise what it raises, in this thread: a database file, which has a time limit of its own.
+
+        One that was locked for so long, or that could not be read after a while, is not asked again for each of our questions.
+
+        Raises:
+            StoreError: it had trouble a moment ago.
+        """
+        if self.shut:
+            raise StoreError("MLflow's database did not answer a moment ago and is not asked again now", fix=FIX)
+        began = monotonic()
+        try:
+            return do()
+        except Exception as error:
+            if monotonic() - began > PATIENTLY and is_trouble(error):
+                self.refused(monotonic() - began)
+            raise
+
     def _wait(self, asked: Errand[Any], is_there: Callable[[float], bool] | None, longest: float) -> float:
         """Wait until it is done or the budget is spent; return how much of it was."""
         patience = max(self.left, PATIENTLY)
@@ -140,7 +161,7 @@ class Budget:
         spent = 0.0
         while not asked.wait(LOOK):
             looked = monotonic()
-            if looked - began > patience + longest:
+            if looked - began > patience + GRACE + longest:
                 return patience
             if is_there(min(LOOK, max(patience - spent, 0.1))):
                 continue

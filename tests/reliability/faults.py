@@ -1,0 +1,15 @@
+"""The table of faults: what may go wrong around a training, when, and what is promised of the evidence then."""
+
+from __future__ import annotations
+
+from .of_machine import MACHINE, SETTINGS
+from .of_mlflow import MLFLOW
+from .of_user import USER
+from .scene import Fault, Stage
+
+FAULTS: tuple[Fault, ...] = (*MLFLOW, *MACHINE, *SETTINGS, *USER)
+
+CASES: tuple[tuple[Fault, Stage], ...] = tuple((fault, stage) for fault in FAULTS for stage in fault.stages)
+
+ROTATING: tuple[tuple[Fault, Stage], ...] = tuple((fault, fault.stages[number % len(fault.stages)]) for number, fault in enumerate(FAULTS))
+"""Each fault once, at another stage than its neighbours; ``make test`` tries every sixth of them."""
