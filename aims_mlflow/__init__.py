@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ __version__ = "0.1.0"
 # The libraries' own telemetry is off wherever this package is imported; a value that the user has set stays.
 for _switch, _off in (("DO_NOT_TRACK", "true"), ("MLFLOW_DISABLE_TELEMETRY", "true"), ("GX_ANALYTICS_ENABLED", "false")):
     os.environ.setdefault(_switch, _off)
+# An MLflow that was imported before has read its switch by then, and is told to look again; it says nothing before its first event.
+if (_mlflow := sys.modules.get("mlflow.telemetry.client")) is not None and _mlflow.is_telemetry_disabled():
+    _mlflow.set_telemetry_client()
 
 _FACE = {
     "CheckResult": "evidence",

@@ -119,3 +119,19 @@ def test_no_exported_name_is_also_a_module() -> None:
 
     modules = {m.name for m in pkgutil.iter_modules(aims_mlflow.__path__)}
     assert modules & set(aims_mlflow.__all__) == set()
+
+
+@pytest.mark.parametrize("first", ["mlflow", "aims_mlflow"])
+@pytest.mark.parametrize(
+    ("said", "on"), [({}, False), ({"MLFLOW_DISABLE_TELEMETRY": "false", "DO_NOT_TRACK": "false"}, True)], ids=["unset", "wanted"]
+)
+def test_mlflows_telemetry_is_off_whatever_is_imported_first(first: str, said: dict[str, str], on: bool, tmp_path: Path) -> None:
+    """MLflow reads its switch when it is imported, and is silent by itself in CI and under pytest: neither shows here."""
+    quiet = ("CI", "GITHUB_ACTIONS", "MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK", "PYTEST_CURRENT_TEST", "PYTEST_VERSION", "MLFLOW_TESTING")
+    env = {name: value for name, value in os.environ.items() if name not in quiet} | said
+    second = {"mlflow": "aims_mlflow", "aims_mlflow": "mlflow"}[first]
+    script = (
+        f"import {first}, {second}; from mlflow.telemetry.client import get_telemetry_client; print(get_telemetry_client() is not None)"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=tmp_path, env=env)
+    assert ran.stdout.strip() == str(on)
