@@ -313,7 +313,7 @@ MACHINE: tuple[Fault, ...] = (
     ),
 )
 
-NONSENSE = "\udcff no {such} thing://%"
+NONSENSE = "no {such} thing://%"
 
 SETTINGS: tuple[Fault, ...] = tuple(
     Fault(f"nonsense in {name}", setting(name, NONSENSE), "passes")

@@ -23,7 +23,7 @@ from aims_mlflow.system import System
 from tests.full import part
 from tests.reliability.dying import DECLARED, Nursery
 
-KILLS = part(200, 25)
+KILLS = part(200, 50)
 SEED = 20_261_122
 SYSTEM = System.model_validate(DECLARED)
 

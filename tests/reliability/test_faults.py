@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from aims_mlflow.signing import signing_key
-from tests.full import FULL
+from tests.full import only_full
 
-from .faults import CASES, FAULTS, ROTATING
+from .faults import CASES, FAULTS
 from .scene import Fault, Scene, Stage
 from .serving import Server
 
@@ -92,8 +92,9 @@ def named(case: object) -> str:
     return f"{fault.name}-{stage}" if isinstance(fault, Fault) else str(case)
 
 
+@only_full
 @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning", "ignore::FutureWarning")  # the libraries' own
-@pytest.mark.parametrize("scene", CASES if FULL else ROTATING[::6], ids=named, indirect=True)
+@pytest.mark.parametrize("scene", CASES, ids=named, indirect=True)
 def test_whatever_goes_wrong_costs_at_most_evidence_and_never_unseen(scene: Scene) -> None:
     expected = scene.fault.outcomes(scene.at)
     scene.play()
@@ -114,5 +115,5 @@ def test_whatever_goes_wrong_costs_at_most_evidence_and_never_unseen(scene: Scen
 
 def test_there_are_enough_of_them_and_each_has_a_name_of_its_own() -> None:
     assert len({fault.name for fault in FAULTS}) == len(FAULTS) >= 60
-    stages: set[Stage] = {stage for _, stage in ROTATING}
+    stages: set[Stage] = {stage for _, stage in CASES}
     assert stages == {"start", "middle", "end"}

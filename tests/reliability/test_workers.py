@@ -8,7 +8,7 @@ import pytest
 
 from aims_mlflow.bundle import Bundle
 from aims_mlflow.fingerprint import fingerprint
-from tests.full import part
+from tests.full import FULL, part
 from tests.reliability import working
 from tests.reliability.dying import Nursery, drawn
 from tests.reliability.test_deaths import Home, sent
@@ -64,7 +64,7 @@ def test_ranks_that_train_together_make_one_bundle(home: Home, nursery: Nursery)
     assert train.sha256 == fingerprint(drawn(300, 0)).sha256
 
 
-@pytest.mark.parametrize("backend", ["loky", "multiprocessing"])
+@pytest.mark.parametrize("backend", ["loky", "multiprocessing"] if FULL else ["loky"])
 def test_workers_of_joblib_are_part_of_the_run_that_they_work_for(backend: str, home: Home, nursery: Nursery) -> None:
     process = nursery.start(working.trains_with_joblib, home.environment, str(home.folder), backend)
     process.join()
