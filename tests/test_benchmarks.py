@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.full import FULL
+from tests.full import FULL, only_full
 
 ROOT = Path(__file__).parents[1]
 ROWS = {"fingerprint": 2, "groups": 1, "resampling": 1, "quality": 1, "robustness": 1, "imports": 1, "track": 1, "rollup": 2, "pages": 4}
@@ -27,6 +27,7 @@ SIMULATED = {
 }
 
 
+@only_full
 def test_both_ways_come_to_the_same_numbers(tmp_path: Path) -> None:
     run = {name: rows for name, rows in ROWS.items() if FULL or name not in DEAR}
     # In one process of its own: the libraries' warnings, stores and threads are not this one's, and are imported once.

@@ -14,6 +14,8 @@ import pytest
 
 from tests.full import only_full
 
+pytestmark = only_full  # test_writing_a_check goes a similar way with a package of somebody else's
+
 PACKAGE = Path(__file__).parent / "third_party" / "aims_check_k_anonymity"
 
 POLICY = """
@@ -135,7 +137,6 @@ def test_without_the_package_the_gate_blocks_and_says_why(project: Project) -> N
     assert "AIMS_CHECKS" in told
 
 
-@only_full
 def test_its_own_file_is_enough_where_the_environment_names_it(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same module, not installed: a file that AIMS_CHECKS names at the gate."""
     project.policy(10)
