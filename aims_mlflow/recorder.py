@@ -29,6 +29,7 @@ from aims_mlflow.fingerprint import fingerprint
 from aims_mlflow.judging import judge
 from aims_mlflow.judging.lines import ControlLine, control_lines
 from aims_mlflow.judging.standing import gated_controls
+from aims_mlflow.measuring.agreeing import held_to_the_model
 from aims_mlflow.observation import Code, Dataset, Model, Observation, Parent, RunFacts
 from aims_mlflow.pictures import plots
 from aims_mlflow.signing import seal_bundle
@@ -259,7 +260,7 @@ class Recorder(Intake):
             with self.guarded("read how the model was made"):
                 facts = making.as_recorded(facts, model, self.store)
         baseline = self._baseline(datasets) if whole and self.system.system.baseline else None
-        return Observation(self.system, datasets, facts, model, predictions, dict(self._refused), baseline, counted)
+        return held_to_the_model(Observation(self.system, datasets, facts, model, predictions, dict(self._refused), baseline, counted))
 
     def _known_parents(self) -> tuple[Parent, ...]:
         """Return the models that this one was made from, each with the digest of its files where MLflow has them."""

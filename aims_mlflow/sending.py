@@ -67,7 +67,7 @@ def send(entry: spool.Entry | None, parcel: spool.Parcel, store: Store) -> tuple
     if not parcel.run_id:
         run_id = _run_for(entry, parcel, store)
         parcel = replace(parcel, run_id=run_id, files=_rebound(parcel, run_id), status=parcel.status or "FINISHED")
-    elif _died(parcel) and store.run(parcel.run_id).tags.get("aims.bundle"):  # it had come further than what was kept of it says
+    elif _died(parcel) and BUNDLE_PATH in store.artifacts(parcel.run_id, "aims"):  # it had come further than what was kept of it says
         if entry is not None:
             entry.remove()
         return parcel.run_id, None

@@ -27,7 +27,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 import aims_mlflow as aims
-from aims_mlflow import registry, spool
+from aims_mlflow import journal, registry, spool
 from aims_mlflow.bundle import BUNDLE_PATH
 from aims_mlflow.fingerprint import fingerprint
 from aims_mlflow.observation import Code, Dataset, Model, Observation, RunFacts
@@ -298,6 +298,17 @@ def test_no_byte_that_waits_for_a_server_holds_a_value(mlflow_home: str, tmp_pat
     assert leaks(entry.read().files[BUNDLE_PATH]) == {}
     assert any(path.endswith("payload") and b"drifted_columns_share" in content for path, content in written(home()))
     assert_nothing_in(home())
+
+
+def test_no_byte_that_is_kept_of_a_run_while_it_goes_on_holds_a_value(mlflow_home: str) -> None:
+    with aims.track(system()) as run:
+        run.data(planted(300, 0), "train")
+        run.data(planted(240, 1), "test")
+        run.predictions("test", planted(240, 1)["repaid"])
+        run.attest("A.6.2.2", by="Head of credit", statement="The requirements were approved")
+        kept = [content for path, content in written(home()) if journal.RUNNING in path]
+        assert any(b'"datasets"' in content for content in kept)
+        assert_nothing_in(home())
 
 
 def test_no_byte_of_a_look_at_production_holds_a_value(

@@ -53,7 +53,7 @@ def predict_on(seen: Observation, role: str) -> Predictions:
     given = _given(seen, role)
     if given is not None:
         frame = seen.datasets[role].frame
-        said, score, classes = _unpacked(given)
+        said, score, classes = unpacked(given)
         score = None if score is None else sound_probabilities(score)
     else:
         model = _model(seen)
@@ -84,7 +84,7 @@ def said_on(seen: Observation, role: str) -> tuple[np.ndarray, Labels]:
         raise CannotMeasure(f"the {role} data have no labels", state="missing", fix="measure again when the outcomes are known")
     given = _given(seen, role)
     frame = seen.dataset(role).frame if given is not None else feature_frame(seen, role)
-    said = _unpacked(given)[0] if given is not None else answer("predict", _model(seen).predict, frame)
+    said = unpacked(given)[0] if given is not None else answer("predict", _model(seen).predict, frame)
     values = one_a_row(said, len(frame), frame)
     declared = [one for one in (task.positive_label, task.favourable_label) if one is not None]
     known = list(seen.model.classes) if seen.model is not None and len(seen.model.classes) else None
@@ -250,7 +250,7 @@ def answer(method: str, function: Any, frame: pd.DataFrame) -> Any:
         ) from None
 
 
-def _unpacked(given: Any) -> tuple[Any, Any, tuple[Any, ...]]:
+def unpacked(given: Any) -> tuple[Any, Any, tuple[Any, ...]]:
     """Return (labels, score, classes) of predictions that were given."""
     if isinstance(given, dict):
         strangers = sorted(str(key) for key in given if key not in ("labels", "score", "classes"))

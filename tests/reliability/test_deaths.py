@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from mlflow import MlflowClient
 
 from aims_mlflow import journal, sending, spool
 from aims_mlflow.bundle import BUNDLE_PATH, Bundle
@@ -91,9 +92,33 @@ def test_what_was_captured_is_sent_and_marked_incomplete(death: str, home: Home,
     assert bundle is not None
     assert (bundle.complete, bundle.run.outcome, [one.role for one in bundle.datasets]) == (False, "died", ["train", "test"])
     assert "killed" in next(one.problem.reason for one in bundle.results if one.problem is not None)
-    assert gate(home) == []
     assert journal.ongoing(spool.folder()) == []
     assert sent(home) == []
+    client = MlflowClient()  # a version that the function had registered itself before it died, or that somebody makes of the run now
+    client.log_text(run.run_id, "a model", "model/MLmodel")
+    client.create_registered_model("loans")
+    client.create_model_version("loans", f"{client.get_run(run.run_id).info.artifact_uri}/model", run.run_id)
+    (version,) = home.store.versions("loans")
+    decision = examine(version.uri, "champion", SYSTEM, home.store).decision
+    assert decision.verdict != "allowed"
+    assert "incomplete" in {one.code for one in decision.blockers}
+
+
+def test_a_bundle_that_had_arrived_is_not_replaced_by_what_was_known_before(home: Home, nursery: Nursery) -> None:
+    """A process that dies between its bundle and the end of its journal; a tag that says so alone proves nothing."""
+    process, *_ = nursery.born(home.environment, home.folder, "is_killed")
+    process.join()
+    (run,) = home.runs
+    home.store.log(run.run_id, tags={"aims.bundle": "0" * 64})
+    journals = home.folder / "journals"
+    shutil.copytree(spool.folder(), journals)
+    assert sent(home) == []
+    arrived = home.store.read(run.run_id, BUNDLE_PATH)
+    assert open_bundle(arrived)[0].run.outcome == "died"
+    shutil.copytree(journals, spool.folder(), dirs_exist_ok=True)
+    assert sent(home) == []
+    assert home.store.read(run.run_id, BUNDLE_PATH) == arrived
+    assert journal.ongoing(spool.folder()) == []
 
 
 def test_an_interrupted_one_says_so_itself(home: Home, nursery: Nursery) -> None:
