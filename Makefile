@@ -1,17 +1,18 @@
 # Two commands matter: `make demo` does the main job on real data, `make test` runs every check that CI runs.
 PYTHON ?= python3
 BIN := .venv/bin
+OLDEST := 3.17.0# the MLflow that pyproject.toml claims at least
 SOURCES := aims_mlflow hooks checks tests examples benchmarks
 
 unexport PYTHONDONTWRITEBYTECODE # what is imported is compiled once, not by every process
 
-.PHONY: libraries engines demo test full still bench screenshots lint types mypy pyright unit lock clean
+.PHONY: libraries engines others demo test full still bench screenshots lint types mypy pyright unit lock clean
 
 PIP := $(BIN)/pip install --quiet --no-compile --no-deps --require-hashes --requirement # what is imported is compiled then
 
-.venv/ready: requirements.lock requirements-spark.lock requirements-torch.lock pyproject.toml
+.venv/ready: $(wildcard *.lock) pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(MAKE) --jobs 2 libraries engines
+	$(MAKE) --jobs 2 libraries engines others
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
@@ -21,6 +22,10 @@ libraries:
 engines: # as large as all the rest, so beside it
 	-$(PIP) requirements-torch.lock # only where its CPU build is at hand
 	$(PIP) requirements-spark.lock
+
+others: # the oldest and the newest MLflow, beside the one of the environment
+	$(PIP) requirements-mlflow-oldest.lock --upgrade --target .venv/mlflow-oldest
+	$(PIP) requirements-mlflow-newest.lock --upgrade --target .venv/mlflow-newest
 
 demo: .venv/ready
 	$(BIN)/aims demo
@@ -60,6 +65,11 @@ lock: # resolves anew; names versions and hashes, never an address; rfc3987-synt
 	  --no-emit-package rfc3987-syntax --no-emit-package lark --no-header --output-file requirements.lock
 	echo 'pyspark>=4,<4.1' | $(BIN)/uv pip compile - --generate-hashes --no-emit-index-url --python-version 3.11 \
 	  --no-header --output-file requirements-spark.lock
+
+	printf 'mlflow==%s\n' $(OLDEST) | sed 'p; s/w=/w-skinny=/p; s/-skinny/-tracing/' \
+	  | $(BIN)/uv pip compile - --no-deps --generate-hashes --no-emit-index-url --no-header --output-file requirements-mlflow-oldest.lock
+	echo 'mlflow>=3.17,<4' | $(BIN)/uv pip compile - --no-deps --generate-hashes --no-emit-index-url --no-header \
+	  --output-file requirements-mlflow-newest.lock
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis aims-demo

@@ -158,6 +158,13 @@ def still_tagged(there: Mapping[str, RunView], remembered: Collection[str]) -> s
     return {run_id for run_id, run in there.items() if run_id in remembered and run.tags.get("aims.system")}
 
 
+def never_tagged(there: Collection[str], named: Mapping[str, Sequence[str]], decisions: Iterable[GateDecision]) -> set[str]:
+    """Return the runs that only decisions name which found no evidence in them: nothing has ever said that they are a system's."""
+    decided = {decision.run_id: False for decision in decisions}
+    decided |= {decision.run_id: True for decision in decisions if decision.bundle_sha256}
+    return {run_id for run_id in there if not decided.get(run_id, True) and len(named[run_id]) == 1}
+
+
 def gone(named: Mapping[str, Sequence[str]], there: Mapping[str, RunView]) -> Iterator[Finding]:
     """Yield the runs of ``named_only``: hidden from the search (those of ``looked_for``), or gone for good."""
     for run_id, by in sorted(named.items()):

@@ -12,7 +12,18 @@ from aims_mlflow.auditing.aliases import BYPASSES, Book, bypass_facts, holders, 
 from aims_mlflow.auditing.pinning import cut, export, pin, pinned
 from aims_mlflow.auditing.protecting import Protecting, protecting
 from aims_mlflow.auditing.remembering import OVERLAP, Memory, Settled, recalled, remember
-from aims_mlflow.auditing.runs import Left, accounted, attempts, gone, is_attempt, left_by, looked_for, named_only, still_tagged
+from aims_mlflow.auditing.runs import (
+    Left,
+    accounted,
+    attempts,
+    gone,
+    is_attempt,
+    left_by,
+    looked_for,
+    named_only,
+    never_tagged,
+    still_tagged,
+)
 from aims_mlflow.auditing.words import Audit, Held, WaiverUse, ordered
 from aims_mlflow.decision import manifest_digest
 from aims_mlflow.errors import ConfigurationError, StoreError, VerificationError
@@ -152,6 +163,7 @@ def _look_at_runs(seen: _Seen, entries: Sequence[Logged], names: Sequence[str], 
     """Read the runs of the systems, and those that the log names; say what is to be said of each."""
     store = seen.store
     logged = {one.entry.decision.run_id: one.sha256 for one in entries if one.entry.decision and one.entry.decision.run_id}
+    decisions = [one.entry.decision for one in entries if one.entry.decision]
     runs, kept = (_runs(seen, entries, names), list[Settled]()) if memory is None else _new_runs(store, memory, logged)
     looked = _Looked(runs, kept, left_by(store, runs, seen.policy.trust))
     for run in runs:
@@ -160,7 +172,7 @@ def _look_at_runs(seen: _Seen, entries: Sequence[Logged], names: Sequence[str], 
     seen.findings += [finding for one in kept for finding in one.findings]
     named = named_only(looked.left, {run.run_id for run in runs}, logged)
     there = looked_for(store, named)
-    untouched = still_tagged(there, {one.run_id for one in kept})
+    untouched = still_tagged(there, {one.run_id for one in kept}) | never_tagged(there, named, decisions)
     seen.findings += gone({run_id: by for run_id, by in named.items() if run_id not in untouched}, there)
     looked.left |= left_by(store, [run for run_id, run in there.items() if run_id in logged], seen.policy.trust)
     return looked

@@ -180,8 +180,9 @@ class Gated:
 
         validation._validate_model_name(name)
         if alias is not None:
-            validation._validate_model_alias_name(alias)
-            validation._validate_model_alias_name_reserved(alias)
+            for renamed in ("_validate_model_alias_name", "_validate_model_alias_name_reserved"):  # without "model" since MLflow 3.18
+                validate = getattr(validation, renamed, None) or getattr(validation, renamed.replace("_model", ""))
+                validate(alias)
         return self._there(name, validation._validate_model_version(version))
 
     def _there(self, name: str, number: int) -> Any:

@@ -27,6 +27,7 @@ from aims_mlflow.promotion import Move, examine, move, promote
 from aims_mlflow.signing import open_bundle, seal_bundle, signing_key
 from aims_mlflow.store import Store
 from aims_mlflow.store.logs import HEAD
+from aims_mlflow.system import System
 
 TESTS = Path(__file__).parents[1]
 
@@ -439,6 +440,15 @@ class TestRuns:
         world.store.write(later.run_id, BUNDLE_PATH, seal_bundle(bundle))
         client().delete_tag(world.run_id, "aims.system")
         assert codes(audit()) == ["run_untagged"]
+
+    def test_a_run_that_never_had_evidence_and_was_denied_is_not_called_hidden(self, world: Any) -> None:
+        run_id = world.store.create_run("tests", "by hand", {})
+        client().log_text(run_id, "a model", "model/MLmodel")
+        world.store.end_run(run_id)
+        bare = client().create_model_version("golden", f"{client().get_run(run_id).info.artifact_uri}/model", run_id)
+        with pytest.raises(PromotionBlocked, match="left no evidence"):
+            promote(f"models:/golden/{bare.version}", alias="champion", system=System.model_validate(make.SYSTEM), store=world.store)
+        assert codes(audit()) == []
 
     def test_a_promoted_run_gone_for_good(self, world: Any) -> None:
         world.promote()
