@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 from contextvars import copy_context
@@ -18,11 +19,21 @@ class Errand(Generic[T]):
         self._made: list[T] = []
         self._failed: list[BaseException] = []
         self._over = threading.Event()
-        threading.Thread(target=copy_context().run, args=(self._run,), name=name, daemon=True).start()
+        self._thread = threading.Thread(target=copy_context().run, args=(self._run,), name=name, daemon=True)
+        self._thread.start()
 
     def wait(self, seconds: float) -> bool:
         """Wait that long at most; return whether it is over."""
         return self._over.wait(seconds)
+
+    def is_in(self, module: str) -> bool:
+        """Whether it is in a function of this module at the moment, or in something that such a function has called."""
+        frame = sys._current_frames().get(self._thread.ident or 0)
+        while frame is not None:
+            if frame.f_globals.get("__name__") == module:
+                return True
+            frame = frame.f_back
+        return False
 
     def result(self) -> T:
         """Return what ``do`` returned, or raise what it raised, SystemExit too; waits until it is over."""

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import CodeType
 from typing import Any
 
+from aims_mlflow.errors import StoreError
+
 _ours = threading.local()
 _patching = threading.Lock()
 
@@ -26,11 +28,18 @@ def active_run_id() -> str:
 
 
 def start(experiment_id: str | None, run_name: str | None, tags: Mapping[str, str]) -> str:
-    """Start a run as MLflow's active run of this thread (nested where there is one) and return its id."""
+    """Start a run as MLflow's active run of this thread (nested where there is one) and return its id.
+
+    Raises:
+        StoreError: what answered for MLflow named no run; nothing is left on the stack.
+    """
     import mlflow
 
     _let_functions_start_runs()
     run = _original()(experiment_id=experiment_id, run_name=run_name, nested=mlflow.active_run() is not None, tags=dict(tags))
+    if not run.info.run_id:
+        leave(run.info.run_id)
+        raise StoreError("MLflow answered without naming a run", fix="see what answers at MLFLOW_TRACKING_URI")
     _pushed().append(run.info.run_id)
     return str(run.info.run_id)
 

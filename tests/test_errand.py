@@ -36,7 +36,11 @@ def test_what_hangs_is_left_behind() -> None:
     hangs = Errand(go.wait, "aims-x")
     try:
         assert not hangs.wait(0.01)
+        assert hangs.is_in("threading")
+        assert not hangs.is_in("urllib3.util.retry")
     finally:
         go.set()
     assert hangs.wait(60)
     assert hangs.result()
+    hangs._thread.join()
+    assert not hangs.is_in("threading")

@@ -93,6 +93,18 @@ class TestBudget:
         assert timed(lambda: budget.ask(forever, is_there=lambda _: False, is_trouble=always)) < 0.6 + SLACK
         assert budget.shut
 
+    def test_files_that_are_refused_and_tried_again_are_not_waited_for_though_the_server_is_there(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from urllib3.util.retry import Retry
+
+        monkeypatch.setattr(patience, "LOOK", 0.02)
+        refused = Retry(5, backoff_factor=3).increment("GET", "/").increment("GET", "/")
+        assert refused.get_backoff_time() == 6
+        budget = Budget(0.3)
+        assert timed(lambda: budget.ask(refused.sleep, is_there=lambda _: True, is_trouble=always)) < 0.3 + SLACK
+        assert budget.shut
+
     @pytest.mark.parametrize("setting", ["", "much", "0", "-1", "inf", "nan"])
     def test_a_setting_that_is_no_number_is_passed_over(self, setting: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("AIMS_BUDGET_SECONDS", setting)

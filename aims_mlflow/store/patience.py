@@ -34,6 +34,9 @@ long as it likes where it says Retry-After, while the server itself is well."""
 GRACE = 15.0
 """Seconds that any files may take besides, while the server is well: a busy machine or a far store is no trouble yet."""
 
+TRYING_AGAIN = "urllib3.util.retry"
+"""The module in which MLflow's client sleeps after a refusal, before it tries again."""
+
 LONGEST = 120.0
 """Seconds that the server may look at files itself, while it is well."""
 
@@ -104,7 +107,7 @@ class Budget:
         Args:
             do: a question to MLflow.
             is_there: for files, which may take their time: whether the server answers within so many seconds. Only while it
-                does not is the budget spent.
+                does not, or has refused and is to be tried again, is the budget spent.
             is_trouble: whether an error is the server's trouble, and not its answer.
             longest: the seconds that files may take beyond what is left of the budget, although the server answers.
 
@@ -163,7 +166,7 @@ class Budget:
             looked = monotonic()
             if looked - began > patience + GRACE + longest:
                 return patience
-            if is_there(min(LOOK, max(patience - spent, 0.1))):
+            if not asked.is_in(TRYING_AGAIN) and is_there(min(LOOK, max(patience - spent, 0.1))):
                 continue
             spent += monotonic() - looked + LOOK
             if spent >= patience:

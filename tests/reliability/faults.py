@@ -9,5 +9,5 @@ from .scene import Fault, Stage
 
 FAULTS: tuple[Fault, ...] = (*MLFLOW, *MACHINE, *SETTINGS, *USER)
 
-CASES: tuple[tuple[Fault, Stage], ...] = tuple((fault, fault.stages[number % len(fault.stages)]) for number, fault in enumerate(FAULTS))
-"""Each fault once, at another of its stages than its neighbours."""
+CASES: tuple[tuple[Fault, Stage], ...] = tuple((fault, stage) for fault in FAULTS for stage in fault.stages)
+"""Each fault at each stage where it applies."""
