@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import jsonschema
@@ -16,20 +14,9 @@ from aims_mlflow.bundle import PREDICATE_TYPE, STATEMENT_TYPE, Bundle
 from aims_mlflow.errors import VerificationError
 from aims_mlflow.evidence import canonical, digest
 from aims_mlflow.signing import open_bundle, seal_bundle
+from tests.golden import make
 
 GOLDEN = Path(__file__).parent / "golden"
-
-
-def _make() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("golden_make", GOLDEN / "make.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-make = _make()
 
 
 class TestSchema:

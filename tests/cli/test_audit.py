@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import shutil
 import sqlite3
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import mlflow
@@ -28,22 +25,8 @@ from aims_mlflow.signing import open_bundle, seal_bundle, signing_key
 from aims_mlflow.store import Store
 from aims_mlflow.store.logs import HEAD
 from aims_mlflow.system import System
-
-TESTS = Path(__file__).parents[1]
-
-
-def _module(name: str, path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
-
-
-make = _module("golden_make", TESTS / "golden" / "make.py")
-promotion = _module("promotion_tests", TESTS / "promotion" / "test_moving.py")
+from tests.golden import make
+from tests.promotion import test_moving as promotion
 
 
 @pytest.fixture

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import sqlite3
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import mlflow
@@ -25,23 +22,10 @@ from aims_mlflow.errors import ConfigurationError
 from aims_mlflow.signing import seal_bundle
 from aims_mlflow.store import Store
 from aims_mlflow.store.connection import Connection
+from tests.golden import make
+from tests.promotion import test_moving as promotion
 
-TESTS = Path(__file__).parents[1]
 DAY = 24 * 3600 * 1000
-
-
-def _module(name: str, path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
-
-
-make = _module("memory_golden_make", TESTS / "golden" / "make.py")
-promotion = _module("memory_promotion_tests", TESTS / "promotion" / "test_moving.py")
 
 
 @pytest.fixture

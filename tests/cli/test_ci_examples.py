@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import re
@@ -10,7 +9,6 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 from xml.etree import ElementTree
 
@@ -20,23 +18,11 @@ import yaml
 from aims_mlflow.promotion import recorded_decisions
 from aims_mlflow.signing import new_key
 from aims_mlflow.store import Store
+from tests.golden import make
+from tests.promotion import test_moving as promotion
 
 ROOT = Path(__file__).parents[2]
 CI = ROOT / "examples" / "ci"
-
-
-def _module(name: str, path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
-
-
-make = _module("golden_make_of_ci", ROOT / "tests" / "golden" / "make.py")
-promotion = _module("promotion_tests_of_ci", ROOT / "tests" / "promotion" / "test_moving.py")
 
 
 def github() -> dict[str, Any]:

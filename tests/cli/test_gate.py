@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -19,22 +16,10 @@ from aims_mlflow.decision import GateDecision
 from aims_mlflow.promotion import recorded_decisions
 from aims_mlflow.signing import signing_key
 from aims_mlflow.store import Store
+from tests.golden import make
+from tests.promotion import test_moving as promotion
 
 TESTS = Path(__file__).parents[1]
-
-
-def _module(name: str, path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
-
-
-make = _module("golden_make", TESTS / "golden" / "make.py")
-promotion = _module("promotion_tests", TESTS / "promotion" / "test_moving.py")
 
 
 def aims(*arguments: str) -> Result:

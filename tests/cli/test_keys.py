@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import shutil
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -23,23 +20,11 @@ from aims_mlflow.evidence import canonical
 from aims_mlflow.promotion import check_promotion, recorded_decisions
 from aims_mlflow.signing import ROLES, Trust, gate_key, new_key, signing_key
 from aims_mlflow.store import Store
+from tests.golden import make
+from tests.promotion import test_moving as promotion
 
 TESTS = Path(__file__).parents[1]
 GOLDEN = TESTS / "golden"
-
-
-def _module(name: str, path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
-
-
-make = _module("golden_make_of_keys", GOLDEN / "make.py")
-promotion = _module("promotion_of_keys", TESTS / "promotion" / "test_moving.py")
 
 
 def aims(*arguments: str | Path, given: str | None = None) -> Result:

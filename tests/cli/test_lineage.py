@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -14,13 +12,7 @@ from click.testing import CliRunner, Result
 
 from aims_mlflow.cli import main
 from aims_mlflow.store import Store
-
-_spec = importlib.util.spec_from_file_location("lineages_conftest", Path(__file__).parents[1] / "lineages" / "conftest.py")
-assert _spec is not None
-assert _spec.loader is not None
-lineages = importlib.util.module_from_spec(_spec)
-sys.modules["lineages_conftest"] = lineages
-_spec.loader.exec_module(lineages)
+from tests.lineages import conftest as lineages
 
 
 def aims(*arguments: str) -> Result:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
-import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -18,23 +15,11 @@ from aims_mlflow.ledger import Entry, Facts, entry_path
 from aims_mlflow.ledger.entry import content_digest
 from aims_mlflow.signing import Key, sign
 from aims_mlflow.store import Store
+from tests.golden import make as golden
+from tests.promotion import test_moving
 
-TESTS = Path(__file__).parents[1]
 REGISTRY = "0123456789abcdef" * 2
 BEGAN = datetime(2026, 3, 1, 12, tzinfo=UTC)
-
-
-def module(name: str, path: Path) -> ModuleType:
-    """Import a file of the tests that is no package."""
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    made = importlib.util.module_from_spec(spec)
-    sys.modules[name] = made  # dataclasses look their module up
-    spec.loader.exec_module(made)
-    return made
 
 
 class Paper:
@@ -71,13 +56,13 @@ class Paper:
 @pytest.fixture(scope="session")
 def make() -> ModuleType:
     """The maker of the golden files: its keys, its system, its bundle."""
-    return module("golden_make", TESTS / "golden" / "make.py")
+    return golden
 
 
 @pytest.fixture(scope="session")
 def promotion() -> ModuleType:
     """The tests of promotion, for their world: a trained and registered model with its evidence."""
-    return module("promotion_tests", TESTS / "promotion" / "test_moving.py")
+    return test_moving
 
 
 @pytest.fixture

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -18,22 +15,8 @@ from aims_mlflow.decision import manifest_digest
 from aims_mlflow.evidence import CheckResult, digest
 from aims_mlflow.signing import seal_bundle
 from aims_mlflow.store import Store, VersionView
-
-TESTS = Path(__file__).parents[1]
-
-
-def _module(name: str, path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-golden = _module("golden_make", TESTS / "golden" / "make.py")
-drawn = _module("drawn", TESTS / "drawn.py")
+from tests import drawn
+from tests.golden import make as golden
 
 Edge = tuple[str, str, str, str, str]
 

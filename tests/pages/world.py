@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import json
 import shutil
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,35 +19,8 @@ from aims_mlflow.records.review import management_review
 from aims_mlflow.records.summary import summarise
 from aims_mlflow.store import Store
 from aims_mlflow.system import System
-
-TESTS = Path(__file__).parents[1]
-
-
-def _package(name: str, folder: Path) -> Any:
-    """Import a package of tests by a name of its own."""
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, folder / "__init__.py", submodule_search_locations=[str(folder)])
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-def _module(name: str, path: Path) -> Any:
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    made = importlib.util.module_from_spec(spec)
-    sys.modules[name] = made
-    spec.loader.exec_module(made)
-    return made
-
-
-_package("gated_tests", TESTS / "server")
-serving = importlib.import_module("gated_tests.serving")
-making = importlib.import_module("gated_tests.making")
-rolled = _module("records_conftest", TESTS / "records" / "conftest.py")
+from tests.records import conftest as rolled
+from tests.server import making, serving
 
 HOSTILE = [
     "<script>alert(1)</script>",

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -13,19 +9,7 @@ from hypothesis import strategies as st
 
 from aims_mlflow.evidence import CheckResult, Measure
 from aims_mlflow.system import Requirement
-
-
-def _module(name: str, path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
-
-
-drawn = _module("drawn", Path(__file__).parents[1] / "drawn.py")
+from tests import drawn
 
 names = st.one_of(
     st.sampled_from(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +12,7 @@ from hypothesis import strategies as st
 
 from aims_mlflow.evidence import CheckResult, Measure, Problem, canonical
 from aims_mlflow.pictures import FILES_AT_MOST, figures, plots
-
-_spec = importlib.util.spec_from_file_location("pictures_conftest", Path(__file__).with_name("conftest.py"))
-assert _spec is not None
-assert _spec.loader is not None
-strategies = importlib.util.module_from_spec(_spec)
-sys.modules["pictures_conftest"] = strategies
-_spec.loader.exec_module(strategies)
+from tests.pictures import conftest as strategies
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "pictures"
 

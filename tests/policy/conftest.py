@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -13,18 +11,7 @@ import yaml
 
 from aims_mlflow.policy.organisation_file import OrganisationFile, parse_organisation
 from aims_mlflow.system_file import SystemFile, open_system
-
-TESTS = Path(__file__).parents[1]
-
-
-def golden() -> ModuleType:
-    """Return the maker of the golden files."""
-    spec = importlib.util.spec_from_file_location("golden_make", TESTS / "golden" / "make.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from tests.golden import make
 
 
 class Written:
@@ -58,7 +45,7 @@ DECLARED = {
 @pytest.fixture
 def written(tmp_path: Path) -> Written:
     """A writer of policy files in a folder of its own; its golden system declares what the tier high asks."""
-    whole = json.loads(json.dumps(golden().SYSTEM))
+    whole = json.loads(json.dumps(make.SYSTEM))
     whole["system"] |= DECLARED
     whole["risk"] = {"criteria": {"adopted_by": "Chief risk officer", "adopted_on": "2026-01-15"}}
     folder = tmp_path / "policies"

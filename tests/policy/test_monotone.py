@@ -6,10 +6,8 @@ One no it may turn: that nobody has said what is good enough. Where a system dec
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,12 +29,7 @@ from aims_mlflow.signing import Verified
 from aims_mlflow.system import TIERS, Requirement, System
 from aims_mlflow.system_file import SystemFile
 from aims_mlflow.system_file.strict_yaml import Node, Place
-
-_spec = importlib.util.spec_from_file_location("golden_make", Path(__file__).parents[1] / "golden" / "make.py")
-assert _spec is not None
-assert _spec.loader is not None
-make = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(make)
+from tests.golden import make
 
 FACTS = VersionFacts(name="golden", version="7", source="models:/m-golden", run_id=make.RUN_ID, run_status="FINISHED")
 KEY = make.key().id

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import time
 from collections.abc import Callable
@@ -23,12 +22,7 @@ from aims_mlflow.evidence import State
 from aims_mlflow.promotion import DECISIONS, check_promotion, promote, recorded_decisions
 from aims_mlflow.signing import new_key, seal_bundle
 from aims_mlflow.store import Store, VersionView
-
-_spec = importlib.util.spec_from_file_location("golden_make", Path(__file__).parent.parent / "golden" / "make.py")
-assert _spec is not None
-assert _spec.loader is not None
-make = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(make)
+from tests.golden import make
 
 
 @dataclass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from datetime import timedelta
 from pathlib import Path
@@ -20,12 +19,7 @@ from aims_mlflow.gate import decide
 from aims_mlflow.judging.lines import ControlLine
 from aims_mlflow.reports import junit, markdown, sarif, write_report
 from aims_mlflow.signing import Verified
-
-_spec = importlib.util.spec_from_file_location("golden_make", Path(__file__).parents[1] / "golden" / "make.py")
-assert _spec is not None
-assert _spec.loader is not None
-make = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(make)
+from tests.golden import make
 
 NOW = make.FINISHED + timedelta(days=1)
 FACTS = VersionFacts(name="golden", version="7", source="models:/m-golden", run_id=make.RUN_ID, run_status="FINISHED")

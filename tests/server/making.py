@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 import tempfile
 from collections.abc import Callable
@@ -14,12 +13,7 @@ from typing import Any
 from aims_mlflow.bundle import BUNDLE_PATH, Bundle, FileDigest, ModelSummary
 from aims_mlflow.signing import seal_bundle
 from aims_mlflow.store import Store, VersionView
-
-_spec = importlib.util.spec_from_file_location("golden_make", Path(__file__).parents[1] / "golden" / "make.py")
-assert _spec is not None
-assert _spec.loader is not None
-make = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(make)
+from tests.golden import make
 
 SYSTEM: dict[str, Any] = make.SYSTEM
 """The golden system: it names no model, so that it speaks for every model whose evidence is of it."""

@@ -10,12 +10,10 @@ What detected means here:
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -24,21 +22,11 @@ from aims_mlflow.errors import VerificationError
 from aims_mlflow.evidence import canonical
 from aims_mlflow.fingerprint import manifest
 from aims_mlflow.gate import file_differences
+from docs import verify_standalone as second
+from tests.golden import make
 
 ROOT = Path(__file__).parents[2]
 
-
-def _loaded(name: str, path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-make = _loaded("golden_make", ROOT / "tests" / "golden" / "make.py")
-second = _loaded("verify_standalone", ROOT / "docs" / "verify_standalone.py")
 
 PAYLOAD_FLIPS = 4_000
 """So many bits of a payload are drawn, of some 40,000; every bit of everything else is flipped."""

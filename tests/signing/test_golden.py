@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -20,6 +18,8 @@ from aims_mlflow.errors import VerificationError
 from aims_mlflow.signing import PUBLIC_KEY_FIELD, Key
 from aims_mlflow.signing.keys import pem_of, read_public
 from aims_mlflow.verifying import checked, compare_model
+from docs import verify_standalone as second
+from tests.golden import make
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden"
@@ -143,19 +143,6 @@ GOOD = {  # name -> what it says
 }
 
 KINDS = {"bundles": "bundle", "decisions": "decision", "entries": "log entry", "events": "case event", "kept": "bundle"}
-
-
-def _loaded(name: str, path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-make = _loaded("golden_make", GOLDEN / "make.py")
-second = _loaded("verify_standalone", STANDALONE)
 
 
 def word_of_the_second(content: bytes) -> str:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import sys
 import time
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -19,22 +16,10 @@ from aims_mlflow.errors import ConfigurationError, PromotionBlocked
 from aims_mlflow.evidence import canonical
 from aims_mlflow.signing import signers
 from aims_mlflow.store import Store
+from tests.promotion import test_moving as promotion
 
 PAYLOAD = b'{"said": "as it was"}'
 TESTS = Path(__file__).parents[1]
-
-
-def _module(name: str, path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
-
-
-promotion = _module("promotion_of_signers", TESTS / "promotion" / "test_moving.py")
 
 
 class TestService:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from datetime import UTC, date, datetime, timedelta, timezone
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,12 +15,7 @@ from aims_mlflow.decision import Blocker, VersionFacts
 from aims_mlflow.evidence import State
 from aims_mlflow.gate import decide
 from aims_mlflow.signing import ROLES, Revocation, Trust, TrustedKey, Verified
-
-_spec = importlib.util.spec_from_file_location("golden_make", Path(__file__).parents[1] / "golden" / "make.py")
-assert _spec is not None
-assert _spec.loader is not None
-make = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(make)
+from tests.golden import make
 
 TODAY = datetime(2026, 3, 2, 12, tzinfo=UTC)
 KEY, OTHER = make.key(), make.key("other")

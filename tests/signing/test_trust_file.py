@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -18,12 +17,7 @@ from securesystemslib.signer import CryptoSigner
 from aims_mlflow.errors import ConfigurationError
 from aims_mlflow.signing import ROLES, Revocation, Trust, TrustedKey
 from aims_mlflow.signing.trust_file import rewriting, text
-
-_spec = importlib.util.spec_from_file_location("golden_make", Path(__file__).parents[1] / "golden" / "make.py")
-assert _spec is not None
-assert _spec.loader is not None
-make = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(make)
+from tests.golden import make
 
 KEY, OTHER = make.key(), make.key("other")
 PEM = "".join(f"      {line}\n" for line in KEY.public.splitlines())
