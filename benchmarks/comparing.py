@@ -139,8 +139,8 @@ def _processor() -> float:
     return own.user + own.system + own.children_user + own.children_system + sum(children().values())
 
 
-def children() -> dict[int, float]:
-    """Return the processes below this one that still run: the processor seconds of each, with those of its own children that have ended."""
+def children(of: int = 0) -> dict[int, float]:
+    """Return the processes below one (this one) that still run: the processor seconds of each, and of its own children that have ended."""
     found: dict[int, tuple[int, float]] = {}
     for place in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -148,10 +148,11 @@ def children() -> dict[int, float]:
         except OSError:
             continue
         found[int(place.parent.name)] = int(fields[1]), sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
-    below = {os.getpid()}
+    top = of or os.getpid()
+    below = {top}
     while new := {pid for pid, (parent, _) in found.items() if parent in below} - below:
         below |= new
-    return {pid: found[pid][1] for pid in below if pid != os.getpid()}
+    return {pid: found[pid][1] for pid in below if pid != top}
 
 
 def resident(pid: int, field: str) -> int:

@@ -28,6 +28,9 @@ PAUSE = 0.004
 CLASS = 0x61696D73
 """The first half of our advisory locks' key in PostgreSQL ("aims"), so that they meet nobody else's."""
 
+LOCK_NOT_AVAILABLE = "55P03"
+"""PostgreSQL's code of an error: a lock was not to be had in time."""
+
 _threads: dict[str, threading.Lock] = {}
 _engines: dict[str, Engine] = {}
 _making = threading.Lock()
@@ -63,6 +66,10 @@ def _one(engine: Engine, key: str, name: str, seconds: float) -> Iterator[None]:
 
 def _too_long(name: str, seconds: float) -> StoreError:
     return StoreError(f"another promotion of {name!r} has been under way for {seconds:g} seconds", fix="try again when it has ended")
+
+
+def _away() -> StoreError:
+    return StoreError("the database does not answer", fix="see that it is up")
 
 
 @contextmanager
@@ -109,7 +116,9 @@ def _advisory(engine: Engine, key: str, late: Callable[[], StoreError], seconds:
             connection.execute(text("SELECT set_config('lock_timeout', :t, false)"), {"t": f"{max(1, round(seconds * 1000))}ms"})
             connection.execute(text("SELECT pg_advisory_lock(:a, :b)"), asked)
         except SQLAlchemyError as error:
-            raise late() from error
+            told = getattr(error, "orig", None)
+            waited = LOCK_NOT_AVAILABLE in (getattr(told, "pgcode", ""), getattr(told, "sqlstate", ""))  # psycopg2 and psycopg
+            raise (late() if waited else _away()) from error
         try:
             yield
         finally:
@@ -138,11 +147,12 @@ def _connection(engine: Engine) -> Iterator[Any]:
     address = engine.url.render_as_string(hide_password=False)
     with _making:
         if address not in _engines:
-            _engines[address] = sqlalchemy.create_engine(engine.url, isolation_level="AUTOCOMMIT", pool_size=2, max_overflow=30)
+            how: dict[str, Any] = {"pool_size": 2, "max_overflow": 30, "pool_pre_ping": True}  # a restart cuts them all
+            _engines[address] = sqlalchemy.create_engine(engine.url, isolation_level="AUTOCOMMIT", **how)
         own = _engines[address]
     try:
         connection = own.connect()
     except SQLAlchemyError as error:
-        raise StoreError("the database does not answer", fix="see that it is up") from error
+        raise _away() from error
     with connection:
         yield connection

@@ -3,54 +3,30 @@
 from __future__ import annotations
 
 import os
-import pwd
 import shutil
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from . import making
+from .cluster import Cluster, binaries
 from .serving import AUTH, Gated, Server, database, policies, with_users
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """A PostgreSQL of our own on a socket of its own: its URI, in which a database's name is to be put. Fails where there is none."""
-    binaries = next((p for p in sorted(Path("/usr/lib/postgresql").glob("*/bin")) if (p / "initdb").exists()), None)
-    found = shutil.which("initdb")
-    binaries = binaries or (Path(found).resolve().parent if found else None)
-    if binaries is None:
+    programs = binaries()
+    if programs is None:
         if os.environ.get("AIMS_TESTS_WITHOUT_POSTGRESQL"):
             pytest.skip("AIMS_TESTS_WITHOUT_POSTGRESQL says that this machine has no PostgreSQL")
         pytest.fail("PostgreSQL is not installed (apt-get install postgresql), or set AIMS_TESTS_WITHOUT_POSTGRESQL=1")
-    folder = Path(tempfile.mkdtemp(prefix="aims-pg-"))
-    who: dict[str, Any] = {}
-    if os.getuid() == 0:  # it refuses to run as root
-        nobody = pwd.getpwnam("nobody")
-        os.chown(folder, nobody.pw_uid, nobody.pw_gid)
-        who = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-    data = folder / "data"
-    run: dict[str, Any] = {
-        "cwd": folder,
-        "stdout": subprocess.PIPE,
-        "stderr": subprocess.STDOUT,
-        "env": {**os.environ, "HOME": str(folder)},
-        **who,
-    }
-    made = subprocess.run([binaries / "initdb", "-D", data, "-U", "aims", "-A", "trust", "-E", "UTF8", "--no-locale", "-N"], **run)
-    assert made.returncode == 0, made.stdout
-    settings = f"-k {folder} -c listen_addresses= -c fsync=off -c max_connections=200"
-    started = subprocess.run([binaries / "pg_ctl", "-D", data, "-l", folder / "log", "-o", settings, "-w", "start"], **run)
-    assert started.returncode == 0, (folder / "log").read_text()
+    cluster = Cluster(programs)
     try:
-        yield f"postgresql+psycopg2://aims@/{{}}?host={folder}"
+        yield cluster.start().uri
     finally:
-        subprocess.run([binaries / "pg_ctl", "-D", data, "-m", "immediate", "stop"], check=False, **run)
-        shutil.rmtree(folder, ignore_errors=True)
+        cluster.stop()
 
 
 @pytest.fixture(scope="session")

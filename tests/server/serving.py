@@ -52,9 +52,16 @@ class Server:
     """An ``mlflow server`` on a port of its own, with its registry under the gate unless ``gated`` is False."""
 
     def __init__(
-        self, folder: Path, database: str, *, gated: bool = True, env: Mapping[str, str | None] | None = None, more: tuple[str, ...] = ()
+        self,
+        folder: Path,
+        database: str,
+        *,
+        gated: bool = True,
+        env: Mapping[str, str | None] | None = None,
+        more: tuple[str, ...] = (),
+        workers: int = 1,
     ) -> None:
-        self.folder, self.database, self.gated, self.more = folder, database, gated, more
+        self.folder, self.database, self.gated, self.more, self.workers = folder, database, gated, more, workers
         self.env = dict(env or {})
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -76,7 +83,8 @@ class Server:
         return (self.folder / "log").read_text(errors="replace")
 
     def start(self) -> Server:
-        command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port), "--workers", "1"]
+        command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port)]
+        command += ["--workers", str(self.workers)]
         command += ["--backend-store-uri", self.database, "--artifacts-destination", str(self.artifacts), *self.more]
         if self.gated:
             command += ["--registry-store-uri", f"aims+{self.database}"]
