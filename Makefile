@@ -1,16 +1,18 @@
 # Two commands matter: `make demo` does the main job on real data, `make test` runs every check that CI runs.
 PYTHON ?= python3
 BIN := .venv/bin
+MINUTES ?= 60
+SAMPLE ?= 400
 OLDEST := 3.17.0# the MLflow that pyproject.toml claims at least
 SOURCES := aims_mlflow hooks checks tests examples benchmarks
 
 unexport PYTHONDONTWRITEBYTECODE # what is imported is compiled once, not by every process
 
-.PHONY: libraries engines others demo test full still bench screenshots lint types mypy pyright unit lock clean
+.PHONY: libraries engines others demo test full mutants fuzz figures still bench screenshots lint types mypy pyright unit lock clean
 
 PIP := $(BIN)/pip install --quiet --no-compile --no-deps --require-hashes --requirement # what is imported is compiled then
 
-.venv/ready: $(wildcard *.lock) pyproject.toml
+.venv/ready: $(filter-out requirements-hunting.lock,$(wildcard *.lock)) pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(MAKE) --jobs 2 libraries engines others
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
@@ -36,6 +38,19 @@ test: .venv/ready
 
 full: .venv/ready # every case, frame, row and round of the longest tests, of which `make test` runs a part; takes an hour
 	AIMS_TESTS_FULL=1 AIMS_RACE_ROUNDS=125 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+.venv/hunting: .venv/ready requirements-hunting.lock
+	$(PIP) requirements-hunting.lock
+	touch $@
+
+mutants: .venv/hunting # what decides, changed in one place at a time: how many changes the tests see
+	$(BIN)/python -m tests.mutation --sample $(SAMPLE)
+
+fuzz: .venv/hunting # worse and worse bytes for every reader of foreign ones
+	$(BIN)/python -m tests.fuzzing --minutes $(MINUTES)
+
+figures: .venv/hunting # kills, faults, histories, soak, mutants and fuzzing, printed into docs/reliability.md; takes hours
+	$(BIN)/python -m tests.reliability.figures
 
 still: lint types # what is seen without running anything; each takes one core
 
@@ -66,6 +81,8 @@ lock: # resolves anew; names versions and hashes, never an address; rfc3987-synt
 	echo 'pyspark>=4,<4.1' | $(BIN)/uv pip compile - --generate-hashes --no-emit-index-url --python-version 3.11 \
 	  --no-header --output-file requirements-spark.lock
 
+	printf 'mutmut\natheris\n' | $(BIN)/uv pip compile - --constraint requirements.lock --generate-hashes --no-emit-index-url \
+	  --python-version 3.11 --no-header --output-file requirements-hunting.lock
 	printf 'mlflow==%s\n' $(OLDEST) | sed 'p; s/w=/w-skinny=/p; s/-skinny/-tracing/' \
 	  | $(BIN)/uv pip compile - --no-deps --generate-hashes --no-emit-index-url --no-header --output-file requirements-mlflow-oldest.lock
 	echo 'mlflow>=3.17,<4' | $(BIN)/uv pip compile - --no-deps --generate-hashes --no-emit-index-url --no-header \

@@ -15,8 +15,11 @@ import secrets
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+from pydantic import TypeAdapter
 
 from aims_mlflow import journal
 from aims_mlflow.bundle import BUNDLE_PATH
@@ -72,6 +75,12 @@ class Parcel:
     local_id: str = ""
 
 
+@cache
+def _shape() -> TypeAdapter[Parcel]:
+    """Return what holds a parcel's fields against their types."""
+    return TypeAdapter(Parcel)
+
+
 @dataclass(frozen=True)
 class Entry:
     """A parcel in the spool that has not arrived yet."""
@@ -80,20 +89,21 @@ class Entry:
     folder: Path
 
     def read(self) -> Parcel:
-        """Read the parcel back; raises SpoolError where a byte of it is not what was written."""
+        """Read the parcel back; raises SpoolError where a byte of it is not what was written, or it has not the form that we write."""
         told = self._bytes(PARCEL, self.id)
-        content = json.loads(told)
-        if content.get("format") != FORMAT:
-            raise SpoolError(
-                f"the parcel is not of the format {FORMAT}", where=str(self.folder), fix="send it with the version that wrote it"
-            )
-        made = content["parcel"]
-        made["files"] = {path: self._bytes(sha256, sha256) for path, sha256 in content["files"]}
-        made["inputs"] = tuple(InputView(**i) for i in made["inputs"])
-        made["registration"] = Registration(**made["registration"]) if made["registration"] else None
-        parcel = Parcel(**made)
-        assigned = self.folder / ASSIGNED
-        return replace(parcel, run_id=assigned.read_text(encoding="ascii")) if assigned.exists() else parcel
+        try:
+            content = json.loads(told)
+            if content.get("format") != FORMAT:
+                raise SpoolError(
+                    f"the parcel is not of the format {FORMAT}", where=str(self.folder), fix="send it with the version that wrote it"
+                )
+            files = {str(path): self._bytes(str(sha256), str(sha256)) for path, sha256 in content["files"]}
+            parcel = _shape().validate_python(content["parcel"] | {"files": files})
+            assigned = self.folder / ASSIGNED
+            return replace(parcel, run_id=assigned.read_text(encoding="ascii")) if assigned.exists() else parcel
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):  # of JSON, of text, and of what JSON did not hold
+            fix = "find out who wrote it; take the folder away, and run the training again"
+            raise SpoolError("the parcel does not have the form in which aims writes it", where=str(self.folder), fix=fix) from None
 
     def _bytes(self, name: str, sha256: str) -> bytes:
         try:

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import importlib.util
+import time
 from datetime import UTC, date, timedelta
-from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aims_mlflow.bundle import Bundle, FileDigest, ModelSummary
-from aims_mlflow.decision import Blocker, GateDecision, VersionFacts
+from aims_mlflow.decision import Blocker, BlockerCode, GateDecision, VersionFacts
 from aims_mlflow.evidence import LETS_THROUGH, CheckResult, Measure, Problem, State, digest
-from aims_mlflow.gate import decide
+from aims_mlflow.gate import KEY_BLOCKERS, NOT_ABOUT_THIS, TRAIN_AGAIN, decide, file_differences
 from aims_mlflow.judging import gated_controls, judge
-from aims_mlflow.signing import Verified
+from aims_mlflow.signing import Trust, Verified
 from aims_mlflow.system import Attestation, System
-
-_spec = importlib.util.spec_from_file_location("golden_make", Path(__file__).parent / "golden" / "make.py")
-assert _spec is not None
-assert _spec.loader is not None
-make = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(make)
+from tests.golden import make
 
 NOW = make.FINISHED + timedelta(days=1)
 FACTS = VersionFacts(name="golden", version="7", source="models:/m-golden", run_id=make.RUN_ID, run_status="FINISHED")
@@ -310,3 +304,161 @@ def _failing(result: CheckResult) -> CheckResult:
         return Measure.counted(measure.name, 0.0 if measure.name in least else 7.0)
 
     return result.model_copy(update={"measures": tuple(map(worse, result.measures))})
+
+
+def run_of(**changes: Any) -> Bundle:
+    return make.bundle(run=make.bundle().run.model_copy(update=changes))
+
+
+class TestWords:
+    """What a reader of a decision goes by, to the letter where a wrong letter would be a wrong answer."""
+
+    def test_blockers_under_which_evidence_is_about_something_else(self) -> None:
+        keys = {"missing_key", "unknown_key", "revoked_key", "expired_key", "wrong_role"}
+        assert keys == KEY_BLOCKERS
+        about = {"no_run", "no_bundle", "bad_bundle", "no_model_files", "other_system", "other_run", "other_model", "not_training"}
+        assert keys | about == NOT_ABOUT_THIS
+        assert frozenset(get_args(BlockerCode)) >= NOT_ABOUT_THIS
+
+    def test_a_decision_names_all_it_rests_on(self) -> None:
+        decision = decided()
+        assert (decision.model, decision.alias, decision.system_id, decision.run_id) == (
+            "models:/golden/7",
+            "champion",
+            "golden",
+            make.RUN_ID,
+        )
+        assert (decision.evidence_time, decision.time, decision.actor, decision.replaced) == (make.FINISHED, NOW, "", None)
+        assert decision.model_sha256 == digest({path: [size, sha] for path, (size, sha) in make.FILES.items()})
+        assert decision.collector.startswith("aims-mlflow ")
+        assert [line.control for line in decision.lines if not line.evidence] == []
+
+    def test_a_decision_names_nothing_that_was_not_there(self) -> None:
+        blocker = Blocker(code="no_bundle", reason="gone", fix="find it")
+        decision = decided(bundle=None, verification=blocker, model_files=Blocker(code="no_model_files", reason="none"), alias=None)
+        assert (decision.evidence_time, decision.key_ids, decision.bundle_sha256, decision.model_sha256) == (None, (), None, None)
+        assert decision.alias is None
+        assert [b.code for b in decision.blockers] == ["no_model_files", "no_bundle"]
+        assert decision.notes == ()
+        assert {(line.state, line.reason, line.evidence, line.waived) for line in decision.lines} == {(State.MISSING, "none", (), ())}
+
+    def test_the_notes_of_a_plain_decision(self) -> None:
+        key = make.key().id
+        assert decided().notes == (
+            f"gate.trusted_keys is empty, so a signature by any key counts; this one is by {key}",
+            "attempts: the run names no earlier run of the system",
+        )
+        own = Verified(b"", (key,), trusted=False, development=True, sha256=digest("bundle"))
+        assert decided(verification=own).notes[0].endswith(f"this one is by {key}, the development key of this machine")
+        trusting = decided(system=make.system(gate={"trusted_keys": [f" {key.upper()} "]}))
+        assert trusting.notes[0] == f"signed by the trusted key {key}"
+        assert trusting.allowed
+        beta = decided(alias="beta").notes[1]
+        assert beta == "'beta' is not among the aliases that gate.protects names; it was judged in the same way"
+        other = make.bundle(policy_sha256="1" * 64)
+        own_policy = make.system().sha256[:12]
+        assert decided(bundle=other).notes[-1] == (
+            f"the run was judged by another policy (111111111111); the gate judged again by its own ({own_policy})"
+        )
+
+    def test_a_listed_key_is_named_with_its_roles(self) -> None:
+        listed = {
+            "id": make.key().id,
+            "public": make.key().public,
+            "name": "cluster",
+            "roles": ("evidence", "decision"),
+            "since": "2026-01-01",
+        }
+        trust = Trust.model_validate({"keys": [listed]})
+        assert decided(trust=trust).notes[0] == f"signed by the key {make.key().id}; in the list of keys it is cluster (evidence, decision)"
+        stranger = Trust.model_validate({"keys": [listed | {"id": make.key("b").id, "public": make.key("b").public}]})
+        decision = decided(trust=stranger)
+        assert decision.notes[0].endswith("; in the list of keys it is not named")
+        assert codes(decision) == {"unknown_key"}
+
+    @pytest.mark.parametrize(
+        ("earlier", "said"),
+        [
+            (1, "attempts: the run names 1 earlier run of the system; `aims audit` looks for each"),
+            (2, "attempts: the run names 2 earlier runs of the system; `aims audit` looks for each"),
+            (19, "attempts: the run names 19 earlier runs of the system; `aims audit` looks for each"),
+            (20, "attempts: the run names at least 20 earlier runs of the system; `aims audit` looks for each"),
+        ],
+    )
+    def test_earlier_attempts_are_counted(self, earlier: int, said: str) -> None:
+        assert said in decided(bundle=run_of(earlier=tuple(f"{i:032}" for i in range(earlier)))).notes
+
+    def test_the_clocks_of_two_machines_may_differ_by_five_minutes(self) -> None:
+        assert decided(now=make.FINISHED - timedelta(minutes=5)).allowed
+        early = decided(now=make.FINISHED - timedelta(minutes=5, seconds=1))
+        assert codes(early) == {"clock"}
+        assert {line.state for line in early.lines} == {State.STALE}
+        assert decided(bundle=run_of(started=make.FINISHED)).allowed
+        assert codes(decided(bundle=run_of(started=make.FINISHED + timedelta(seconds=1)))) == {"clock"}
+
+    def test_evidence_ages_by_the_policys_days(self) -> None:
+        week = make.system(gate={"max_age_days": 7})
+        assert decided(system=week, now=make.FINISHED + timedelta(days=7)).allowed
+        late = decided(system=week, now=make.FINISHED + timedelta(days=9, hours=23))
+        assert [b.reason for b in late.blockers] == ["the evidence is 9 days old; the policy allows 7 (gate.max_age_days)"]
+
+    def test_what_the_recorder_could_not_do_is_told(self) -> None:
+        def trouble(number: int) -> CheckResult:
+            problem = Problem(state="error", reason=f"could not {number}", fix=f"mend {number}" if number else "")
+            return CheckResult(check="capture", scope={"what": str(number)}, problem=problem)
+
+        def said(*numbers: int) -> tuple[str, str]:
+            results = (*make.results(), *(trouble(n) for n in numbers))
+            found = [b for b in decided(bundle=make.bundle(results=results, complete=False)).blockers if b.code == "incomplete"]
+            return found[0].reason, found[0].fix
+
+        assert said() == ("the run ended before every check had its turn", TRAIN_AGAIN)
+        assert said(1) == ("the evidence is not whole: aims could not 1", "mend 1")
+        assert said(2, 1, 3) == ("the evidence is not whole: aims could not 2; and 2 more", "mend 2")
+        assert said(0)[1] == TRAIN_AGAIN
+
+    def test_files_are_told_by_what_became_of_them(self) -> None:
+        def told(**files: tuple[int, str]) -> str:
+            return file_differences(make.bundle().model, files)
+
+        model = make.FILES["MLmodel"]
+        skops = make.FILES["model.skops"]
+        assert told(**make.FILES) == ""
+        assert told(**{"MLmodel": model, "renamed.skops": skops}) == "renamed model.skops to renamed.skops"
+        assert told(**{"MLmodel": model, "a.skops": skops, "b.skops": skops}) == "renamed model.skops to a.skops; added b.skops"
+        assert told(**{"MLmodel": model, "a.skops": (1, skops[1])}) == "added a.skops; missing model.skops"
+        assert told(MLmodel=(1, model[1]), x=(1, "y")) == "changed MLmodel; added x; missing model.skops"
+        five = {f"{i}": (1, "x") for i in range(5)}
+        assert told(**make.FILES, **five) == "added 0, 1, 2, 3, 4"
+        assert told(**make.FILES, **five, **{"5": (1, "x")}) == "added 0, 1, 2, 3, 4 and 1 more"
+
+    @pytest.mark.parametrize(("kind", "code"), [("monitoring", {"not_training"}), ("assessment", set()), ("training", set())])
+    def test_a_monitoring_run_shows_nothing_of_how_a_model_was_made(self, kind: str, code: set[str]) -> None:
+        decision = decided(bundle=run_of(kind=kind))
+        assert codes(decision) == code
+        assert any("is of an assessment" in note for note in decision.notes) is (kind == "assessment")
+
+    def test_any_other_state_of_a_run_than_finished_stops_it(self) -> None:
+        for status in ("RUNNING", "FAILED", "KILLED", "SCHEDULED", "finished", ""):
+            decision = decided(facts=FACTS.model_copy(update={"run_status": status}))
+            assert codes(decision) == {"run_not_finished"}
+            assert decision.blockers[0].reason == f"run {make.RUN_ID} is {status}, not FINISHED"
+
+    def test_a_manifest_that_cannot_be_made_is_one_blocker_among_others(self) -> None:
+        gone = Blocker(code="no_model_files", reason="a link")
+        decision = decided(model_files=gone, bundle=make.bundle(system_id="another"))
+        assert [b.code for b in decision.blockers] == ["no_model_files", "other_system"]
+        assert {line.reason for line in decision.lines} == {"a link"}
+
+
+def test_a_time_without_a_zone_is_utc_wherever_the_gate_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    naive = {"started": make.STARTED.replace(tzinfo=None), "finished": make.FINISHED.replace(tzinfo=None)}
+    try:
+        with monkeypatch.context() as patch:
+            patch.setenv("TZ", "Pacific/Kiritimati")
+            time.tzset()
+            assert codes(decided(bundle=run_of(**naive), now=make.FINISHED - timedelta(minutes=6))) == {"clock"}
+            assert decided(bundle=run_of(**naive), now=make.FINISHED - timedelta(minutes=4)).allowed
+            assert codes(decided(bundle=run_of(**naive), now=make.FINISHED + timedelta(days=30, seconds=1))) == {"stale"}
+    finally:
+        time.tzset()

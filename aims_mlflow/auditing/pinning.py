@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import AwareDatetime, Field, ValidationError
 
 from aims_mlflow.errors import ConfigurationError, VerificationError
 from aims_mlflow.gate import CLOCK_SKEW
@@ -27,7 +27,7 @@ class Pinned(Strict):
     registry: str
     heads: tuple[str, ...] = Field(description="sha256 of the entries that nothing followed")
     entries: int = Field(ge=0)
-    time: datetime
+    time: AwareDatetime
 
 
 def pinned(path: Path) -> Pinned | None:
@@ -62,7 +62,7 @@ def cut(before: Pinned, now: Walk) -> Iterator[Finding]:
         return
     old = _ancestors(before.heads, there)
     for sha256, entry in there.items():
-        if sha256 not in old and entry.time < before.time - CLOCK_SKEW:
+        if sha256 not in old and before.time - entry.time > CLOCK_SKEW:
             what = f"an entry is dated {entry.time.isoformat(timespec='seconds')} and was not there in the audit of {when}"
             fix = "a writer that was cut off, or somebody who dates back: compare it with its run"
             yield Finding(code="dated_back", severity="major", what=what, where=f"log entry {sha256[:16]}", fix=fix)

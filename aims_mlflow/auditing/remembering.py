@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import AwareDatetime, Field, ValidationError
 
 from aims_mlflow.auditing.pinning import write
 from aims_mlflow.auditing.runs import Left, is_attempt
@@ -53,8 +53,8 @@ class Memory(Strict):
     format: Literal["aims-audit-memory-v1"] = "aims-audit-memory-v1"
     store: str = Field(description="digest of MLflow's address")
     by: str = Field(description="digest of the keys that count and of this package's version")
-    looked: datetime
-    whole: datetime = Field(description="when every run was last read")
+    looked: AwareDatetime
+    whole: AwareDatetime = Field(description="when every run was last read")
     settled: tuple[Settled, ...]
     open: tuple[str, ...]
 

@@ -101,7 +101,7 @@ def _payload(envelope: bytes) -> bytes | None:
     """Return what an envelope says; None where it says nothing that can be decoded."""
     try:
         return base64.b64decode(json.loads(envelope)["payload"], validate=True)
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         return None
 
 
@@ -114,7 +114,7 @@ def _keys(files: Mapping[str, bytes]) -> dict[str, bytes]:
         try:
             signatures = json.loads(content)["signatures"]
             pairs = [(str(s["keyid"]), str(s[PUBLIC_KEY_FIELD])) for s in signatures if PUBLIC_KEY_FIELD in s]
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, RecursionError):
             continue
         found |= {f"keys/{path_part(name)}.pub": key.encode() for name, key in pairs}
     return found

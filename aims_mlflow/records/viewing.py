@@ -89,7 +89,7 @@ def review_view(review: ReviewRecord) -> dict[str, Any]:
 
 def _by_group(lines: Iterable[CoverageLine]) -> list[tuple[str, list[CoverageLine]]]:
     groups = {c.id: f"{c.group} {c.group_title}" for c in catalogue.controls()}
-    return [(name, list(found)) for name, found in groupby(lines, key=lambda line: groups[line.control])]
+    return [(name, list(found)) for name, found in groupby(lines, key=lambda line: groups.get(line.control, "of another catalogue"))]
 
 
 def _by_heading(questions: Iterable[Question]) -> list[tuple[str, list[Question]]]:

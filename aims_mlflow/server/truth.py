@@ -83,6 +83,6 @@ def of_model(name: str, store: Store) -> Truth:
         record = json.loads(store.read(newest[0], "aims/record.json")) if newest else {}
         if record.get("system", {}).get("id") == system_id:
             tags |= {"aims.state": str(record["state"]), "aims.risk": str(record["highest_risk"])}
-    except (StoreError, ValueError, KeyError, AttributeError):
+    except (StoreError, ValueError, KeyError, AttributeError, RecursionError):
         return Truth(tags, why=f"the newest record of {system_id} cannot be read")
     return Truth(tags, why="" if newest else f"there is no record of {system_id} yet; `aims summarise` makes one")

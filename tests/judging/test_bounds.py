@@ -107,3 +107,67 @@ def test_pass_and_fail_never_contradict_the_point_and_wider_intervals_never_deci
         assert exact is narrow
     if wide in (P, F):
         assert narrow is wide
+
+
+@pytest.mark.parametrize(
+    ("given_measure", "told"),
+    [
+        (measure(0.8, 0.75, 0.9), (P, 0.8, 0.75, 0.9)),
+        (measure(0.6, 0.5, 0.65), (F, 0.6, 0.5, 0.65)),
+        (measure(0.7, 0.6, 0.8), (U, 0.7, 0.6, 0.8)),
+        (measure(0.9, 0.85, 0.95, n=99), (U, 0.9, 0.85, 0.95)),
+        (measure(0.9, 0.89, 0.91, ci_level=0.5), (U, 0.9, None, None)),
+        (measure(0.9), (U, 0.9, None, None)),
+        (measure(0.9, 0.95, 0.85), (E, 0.9, None, None)),
+        (measure(None), (E, None, None, None)),
+        (Measure.counted("m", 0.9, n=4), (P, 0.9, None, None)),
+        (Measure.counted("m", 0.6, n=4), (F, 0.6, None, None)),
+    ],
+    ids=["pass", "fail", "undecided", "few", "narrow", "no-interval", "wrong-way", "undefined", "counted", "counted-fail"],
+)
+def test_a_verdict_hands_on_the_value_and_the_ends_it_rests_on(given_measure, told):
+    verdict = measure_verdict(asked(min=0.7), given_measure)
+    assert (verdict.state, verdict.value, verdict.low, verdict.high) == told
+
+
+@pytest.mark.parametrize("name", ["recall_score", "precision_score", "recall_score_gain", "true_positive_rate", "false_positive_rate"])
+def test_of_a_rate_among_cases_nine_cases_decide_nothing(name):
+    assert measure_verdict(asked(min=0.5), measure(0.9, 0.8, 0.95, n=10, name=name), rows=400).state is P
+    few = measure_verdict(asked(min=0.5), measure(0.9, 0.8, 0.95, n=9, name=name), rows=400)
+    assert few.state is U
+    assert "9 cases are fewer than the 10 asked for" in few.reason
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("roc_auc_score", "average_precision_score", "balanced_accuracy_score", "f1_score", "matthews_corrcoef", "cohen_kappa_score"),
+        *("jaccard_score", "roc_auc_score_gain", "average_precision_score_gain", "balanced_accuracy_score_gain", "f1_score_gain"),
+        *("matthews_corrcoef_gain", "cohen_kappa_score_gain", "precision_score_gain"),
+    ],
+)
+def test_what_needs_both_classes_needs_ten_cases_of_the_rarer_one(name):
+    assert measure_verdict(asked(min=0.5), measure(0.9, 0.8, 0.95, name=name), rows=400, cases=10).state is P
+    assert measure_verdict(asked(min=0.5), measure(0.9, 0.8, 0.95, name=name), rows=400, cases=9).state is U
+
+
+@pytest.mark.parametrize("check", ["objectives", "process", "specification", "lineage", "provenance"])
+def test_some_checks_may_count_none_at_all(check):
+    none = Requirement(check=check, metric="m", max=0)
+    assert measure_verdict(none, Measure.counted("m", 0, n=0)).state is P
+    assert measure_verdict(asked(max=0), Measure.counted("m", 0, n=0)).state is E
+
+
+def test_columns_are_not_told_to_be_more_rows():
+    for name in ("drifted_columns", "drifted_columns_share"):
+        verdict = measure_verdict(asked(max=0.2), measure(0.15, 0.05, 0.3, n=5, name=name), rows=400)
+        assert verdict.state is U
+        assert verdict.fix.startswith("compare more rows, or mend the columns")
+
+
+def test_the_number_of_rows_follows_from_the_end_that_is_in_the_way():
+    assert "about 6,400 rows (now 400) would decide it, or" in measure_verdict(asked(max=0.8), measure(0.75, 0.70, 0.95)).fix
+    below = measure_verdict(asked(min=0.8), measure(0.75, 0.70, 0.95)).fix
+    assert "about 6,400 rows (now 400) would decide it, most likely as a failure" in below
+    assert "too near the bound" in measure_verdict(asked(min=0.7), measure(0.7, 0.6, 0.8)).fix
+    assert "about 401 rows" in measure_verdict(asked(min=0.7), measure(0.8, 0.69999999, 0.9)).fix

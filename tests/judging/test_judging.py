@@ -583,3 +583,221 @@ def test_fairness_is_asked_for_unless_a_person_says_that_nobody_is_touched(attes
     else:
         assert [e.state for e in found] == [state]
         assert "data.sensitive" in found[0].fix
+
+
+# --- what a wrong answer would look like --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("requirement", "scope"),
+    [
+        ({"check": "performance", "metric": "accuracy_score", "min": 0.7}, {"dataset": "test"}),
+        ({"check": "fairness", "metric": "selection_rate", "column": "sex", "min": 0.1}, {"dataset": "test", "column": "sex"}),
+        ({"check": "robustness", "metric": "accuracy_drop", "max": 0.1}, {"dataset": "test"}),
+        ({"check": "baseline", "metric": "accuracy_score_gain", "min": 0.01}, {"dataset": "test"}),
+        ({"check": "drift", "metric": "drifted_columns_share", "max": 0.2}, {"dataset": "test", "reference": "train"}),
+        ({"check": "overlap", "metric": "shared_share", "max": 0}, {"datasets": "train,test"}),
+    ],
+    ids=["performance", "fairness", "robustness", "baseline", "drift", "overlap"],
+)
+def test_a_requirement_that_does_not_say_of_what_is_asked_of_the_test_data(requirement, scope):
+    of = system(requirements=(requirement,))
+    bound = next(requirement[kind] for kind in ("min", "max") if kind in requirement)
+    measures = tuple(Measure.counted(requirement["metric"], bound, n=9, group=group) for group in (None, "f", "m"))
+    there = CheckResult(check=requirement["check"], scope=scope, measures=measures)
+    found = next(e for e in judged(of, (there,)) if e.kind == "declared")
+    assert (found.state, found.results) == (State.PASS, (there.id,)), found.reason
+    for key, value in scope.items():
+        elsewhere = there.model_copy(update={"scope": {**scope, key: "validation" if value != "train,test" else "train,validation"}})
+        found = next(e for e in judged(of, (elsewhere,)) if e.kind == "declared")
+        assert (found.state, found.results) == (State.MISSING, ()), found.reason
+
+
+@pytest.mark.parametrize("key", ["column", "expectation", "suite"])
+def test_quality_of_a_part_is_no_answer_about_the_whole(key):
+    of = system(requirements=({"check": "quality", "dataset": "train", "metric": "completeness", "min": 0.9},))
+    whole = CheckResult(check="quality", scope={"dataset": "train"}, measures=(Measure.counted("completeness", 0.95, n=9),))
+    part = CheckResult(check="quality", scope={"dataset": "train", key: "x"}, measures=(Measure.counted("completeness", 0.1, n=9),))
+    found = next(e for e in judged(of, (whole, part)) if e.kind == "declared")
+    assert (found.state, found.results) == (State.PASS, (whole.id,))
+    assert next(e for e in judged(of, (part,)) if e.kind == "declared").state is State.MISSING
+    other = part.model_copy(update={"check": "drift"})
+    drift = system(requirements=({"check": "drift", "dataset": "train", "reference": "a", "metric": "drifted_columns", "max": 0},))
+    measured = other.model_copy(
+        update={"scope": {"dataset": "train", "reference": "a", key: "x"}, "measures": (Measure.counted("drifted_columns", 0, n=9),)}
+    )
+    assert next(e for e in judged(drift, (measured,)) if e.kind == "declared").state is State.PASS
+
+
+def of_groups(check: str, size: int, *groups: str) -> CheckResult:
+    recalls = tuple(interval("recall_score", 0.9, 0.8, 0.95, n=40).model_copy(update={"group": group}) for group in groups)
+    sizes = tuple(Measure.counted("group_size", size, group=group) for group in groups)
+    return CheckResult(check=check, scope={"dataset": "test"}, measures=(*recalls, *sizes))
+
+
+def test_groups_of_a_check_that_is_not_about_fairness_are_judged_one_by_one_by_their_own_rows():
+    of = system(requirements=({"check": "performance", "metric": "recall_score", "min": 0.7},))
+
+    def state(result: CheckResult) -> Evidence:
+        return next(e for e in judged(of, (result,)) if e.kind == "declared")
+
+    assert state(of_groups("performance", 400, "f", "m")).state is State.PASS
+    assert state(of_groups("performance", 400, "f")).state is State.PASS
+    few = state(of_groups("performance", 99, "f", "m"))
+    assert few.state is State.INCONCLUSIVE
+    assert "for f is 0.9" in few.reason
+    assert "99 rows are fewer than the 100" in few.reason
+
+
+@pytest.mark.parametrize(
+    ("metric", "bound", "words", "way"),
+    [
+        ("demographic_parity_ratio", {"max": 0.8}, "is a ratio between groups, which must be at least something", "min"),
+        ("demographic_parity_difference", {"min": 0.8}, "is a difference between groups, which must be at most something", "max"),
+        ("accuracy_score_group_min", {"max": 0.8}, "is the worst group's, which must be at least something", "min"),
+        ("zero_one_loss_group_max", {"min": 0.8}, "is the worst group's, which must be at most something", "max"),
+    ],
+)
+def test_a_bound_on_the_wrong_side_decides_nothing(metric, bound, words, way):
+    of = system(requirements=({"check": "fairness", "metric": metric, "column": "sex", **bound},))
+    given = fairness()
+    given = given.model_copy(update={"measures": (*given.measures, Measure(name=metric, value=0.5, n=9))})
+    found = next(e for e in judged(of, (given,)) if e.kind == "declared")
+    assert found.state is State.ERROR
+    assert f"{metric} {words}; asked: at {'most' if 'max' in bound else 'least'} 0.8" in found.reason
+    assert found.fix == f"write {way}: <bound> in the requirement in aims.yaml"
+
+
+def worst(value: float, **groups: tuple[float, float, float]) -> CheckResult:
+    made = tuple(interval("accuracy_score", *ends, n=200).model_copy(update={"group": group}) for group, ends in groups.items())
+    stated = Measure(name="accuracy_score_group_min", value=value, n=200)
+    return CheckResult(check="fairness", scope={"dataset": "test", "column": "sex"}, measures=(*made, stated))
+
+
+@pytest.mark.parametrize(
+    ("asked", "result", "state", "words"),
+    [
+        ({"min": 0.7}, worst(0.8, f=(0.8, 0.75, 0.85), m=(0.9, 0.85, 0.95)), State.PASS, "accuracy_score"),
+        ({"min": 0.7, "minimum_n": 201}, worst(0.8, f=(0.8, 0.75, 0.85), m=(0.9, 0.85, 0.95)), State.INCONCLUSIVE, "201"),
+        ({"min": 0.78}, worst(0.8, f=(0.8, 0.75, 0.85), m=(0.9, 0.85, 0.95)), State.INCONCLUSIVE, ""),
+        ({"min": 0.7}, worst(0.9, f=(0.8, 0.75, 0.85), m=(0.9, 0.85, 0.95)), State.ERROR, "is given as 0.9, which is not what"),
+        ({"min": 0.7}, worst(0.8 + 1e-8, f=(0.8, 0.75, 0.85), m=(0.9, 0.85, 0.95)), State.ERROR, "is not what"),
+        ({"min": 0.7}, worst(0.8 + 1e-10, f=(0.8, 0.75, 0.85), m=(0.9, 0.85, 0.95)), State.PASS, ""),
+        ({"min": 0.7}, worst(0.8), State.ERROR, "is not what the groups' own measures give"),
+    ],
+    ids=["pass", "minimum", "undecided", "stated-better", "just-off", "rounding", "no-groups"],
+)
+def test_the_worst_group_is_judged_by_the_groups_and_not_by_what_is_stated(asked, result, state, words):
+    of = system(requirements=({"check": "fairness", "metric": "accuracy_score_group_min", "column": "sex", **asked},))
+    found = next(e for e in judged(of, (result,)) if e.kind == "declared")
+    assert found.state is state, found.reason
+    assert words in found.reason
+
+
+@pytest.mark.parametrize(("value", "state"), [(0.05, State.PASS), (-0.05, State.PASS), (0.2, State.FAIL), (-0.2, State.FAIL)])
+def test_what_is_furthest_from_zero_is_bounded_on_both_sides(value, state):
+    at = {"f": value, "m": 0.0}
+    groups = tuple(interval("mean_residual", x, x - 0.02, x + 0.02).model_copy(update={"group": group}) for group, x in at.items())
+    stated = Measure(name="mean_residual_group_max", value=abs(value), n=400)
+    result = CheckResult(check="fairness", scope={"dataset": "test", "column": "sex"}, measures=(*groups, stated))
+    of = system(requirements=({"check": "fairness", "metric": "mean_residual_group_max", "column": "sex", "max": 0.1},))
+    assert next(e for e in judged(of, (result,)) if e.kind == "declared").state is state
+
+
+def test_a_reason_says_of_what_it_speaks():
+    scope = {"dataset": "test", "reference": "train"}
+    drift = CheckResult(check="drift", scope=scope, measures=(Measure.counted("drifted_columns", 0, n=3),))
+    of = system(requirements=({"check": "drift", "metric": "drifted_columns", "max": 0},))
+    found = next(e for e in judged(of, (drift,)) if e.kind == "declared")
+    assert found.reason == "drifted_columns on test against train is 0 (full count), asked: at most 0"
+    one = {"check": "quality", "dataset": "train", "column": "age", "metric": "completeness", "min": 0.9}
+    quality = CheckResult(check="quality", scope={"dataset": "train", "column": "age"}, measures=(Measure.counted("completeness", 1, n=3),))
+    found = next(e for e in judged(system(requirements=(one,)), (quality,)) if e.kind == "declared")
+    assert found.reason == "completeness by age on train is 1 (full count), asked: at least 0.9"
+
+
+def counted(**sides: int) -> tuple[Measure, ...]:
+    return tuple(Measure.counted(name, count) for name, count in sides.items())
+
+
+def recalled(n: int, count: int | None = 9) -> tuple[Measure, ...]:
+    return (interval("recall_score", 1, 1, 1, n).model_copy(update={"count": count}),)
+
+
+@pytest.mark.parametrize(
+    ("more", "state"),
+    [
+        (counted(positives=9, negatives=391), State.INCONCLUSIVE),
+        (counted(positives=391, negatives=9), State.INCONCLUSIVE),
+        (counted(positives=10, negatives=390), State.PASS),
+        (counted(positives=9), State.PASS),
+        (recalled(9), State.INCONCLUSIVE),
+        (recalled(391), State.INCONCLUSIVE),
+        (recalled(390), State.PASS),
+        (recalled(9, None), State.PASS),
+    ],
+    ids=["positives", "negatives", "ten", "one-side", "recall", "recall-of-others", "recall-ten", "recall-uncounted"],
+)
+def test_a_ranking_needs_ten_cases_of_the_rarer_class(more, state):
+    result = CheckResult(check="performance", scope={"dataset": "test"}, measures=(*PERFORMANCE.measures, *more))
+    assert piece(judged(system(), (result,)), "performance.roc_auc_score").state is state
+
+
+def test_rows_are_counted_or_else_the_largest_n_of_everybody():
+    recall = interval("recall_score", 0.9, 0.8, 0.95, n=40)
+    of = system(requirements=({"check": "performance", "metric": "recall_score", "min": 0.7},))
+
+    def state(*more: Measure) -> State:
+        result = CheckResult(check="performance", scope={"dataset": "test"}, measures=(recall, *more))
+        return next(e for e in judged(of, (result,)) if e.kind == "declared").state
+
+    assert state() is State.INCONCLUSIVE
+    assert state(interval("accuracy_score", 0.9, 0.8, 0.95, n=100)) is State.PASS
+    assert state(interval("accuracy_score", 0.9, 0.8, 0.95, n=100).model_copy(update={"group": "f"})) is State.INCONCLUSIVE
+    assert state(Measure.counted("rows", 100)) is State.PASS
+    assert state(Measure.counted("rows", 99), interval("accuracy_score", 0.9, 0.8, 0.95, n=100)) is State.INCONCLUSIVE
+
+
+def test_where_a_check_failed_beside_what_it_measured_the_failure_of_the_check_is_told():
+    """A question about something that should be there: what is said is why it could not be looked at, and not that it is not there."""
+    scope = {"dataset": "train"}
+    unmet = CheckResult(check="provenance", scope=scope, measures=(Measure.counted("source_declared", 0, n=1),))
+    broken = CheckResult(check="provenance", scope=scope, problem=Problem(state="missing", reason="no frame", fix="give one"))
+    found = piece(judged(system(), (unmet, broken)), "provenance.source_declared[dataset=train]")
+    assert found.state is State.MISSING
+    assert found.reason == "it is asked that the first hop is declared: no frame"
+    assert found.fix == "give one"
+
+
+def test_a_persons_word_that_does_not_count_does_not_keep_others_from_being_heard():
+    expired = {"control": "A.6.2.4", "statement": "tested", "by": "a", "on": "2026-01-01", "expires": "2026-01-02"}
+    heard = {"control": "A.10.2", "statement": "agreed", "by": "b", "on": "2026-01-01"}
+    evidence = judged(system(attestations=(*WORDS, expired, heard)), good())
+    words = {e.requirement: e for e in evidence if e.kind == "attestation"}
+    assert words["attestation[A.10.2]"].state is State.PASS
+    assert words["attestation[A.10.2]"].controls == ("A.10.2",)
+    assert words["attestation[A.10.2]"].fix == ""
+    assert "attestation[A.6.2.4]" not in words
+
+
+def test_requirements_of_the_day_on_which_the_run_began_are_in_time():
+    def dated(day: str) -> list[Evidence]:
+        of = system(requirements=({**REQUIREMENTS[0], "declared": day}, *REQUIREMENTS[1:]))
+        return [e for e in judged(of, good()) if e.requirement == "policy.requirements_dated_after_result"]
+
+    assert dated("2026-03-02") == []  # it can be that date already, east of here
+    (late,) = dated("2026-03-03")
+    assert (late.state, late.kind, late.controls) == (State.FAIL, "standing", ("A.6.1.2",))
+    assert late.reason == "1 of 4 requirements are dated after the run began (2026-03-02): performance.roc_auc_score"
+
+
+def test_how_many_of_the_requirements_are_critical_is_told():
+    one = piece(judged(system(), good()), "performance.requirement_declared")
+    assert (one.state, one.reason) == (State.PASS, "1 critical requirement of performance declared")
+    more = system(requirements=(*REQUIREMENTS, {**REQUIREMENTS[0], "metric": "f1_score"}))
+    assert piece(judged(more, good()), "performance.requirement_declared").reason == "2 critical requirements of performance declared"
+    minor = system(requirements=({**REQUIREMENTS[0], "severity": "minor"}, *REQUIREMENTS[1:]))
+    light = piece(judged(minor, good()), "performance.requirement_declared")
+    assert light.state is State.MISSING
+    assert light.reason.startswith("none of the 1 requirements of performance is critical")
+    assert light.fix.startswith("make one critical, or add to requirements in aims.yaml: - {check: performance")

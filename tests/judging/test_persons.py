@@ -1,12 +1,22 @@
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 
 import pytest
 import yaml
 
 from aims_mlflow.evidence import State
-from aims_mlflow.judging.persons import Asked, attestation_line, lapsed_waiver, latest_local_date, persons_word, waiver_of
+from aims_mlflow.judging.persons import (
+    Asked,
+    attestation_line,
+    excluded_objectives,
+    lapsed_waiver,
+    latest_local_date,
+    persons_word,
+    waiver_of,
+)
 from aims_mlflow.system import Attestation, System
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -97,3 +107,56 @@ def test_a_waiver_fits_where_all_that_it_names_fits_and_it_is_in_force(named, fi
     assert (waiver_of(of, "A.6.2.4", ABOUT, TODAY) is not None) is fits
     assert (waiver_of(of, "A.6.2.4", None, TODAY) is not None) is (fits and not named.keys() & {"check", "column", "metric", "requirement"})
     assert (lapsed_waiver(of, "A.6.2.4", ABOUT, TODAY) is not None) is (named.get("expires") == "2026-02-28")
+
+
+@pytest.fixture
+def far_east(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine whose own time is fourteen hours ahead of UTC."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Pacific/Kiritimati")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+def test_a_moment_without_a_zone_is_utc_wherever_the_machine_stands(far_east):
+    assert latest_local_date(datetime(2026, 3, 1, 9, 59)) == date(2026, 3, 1)  # noqa: DTZ001 - without a zone
+    assert latest_local_date(datetime(2026, 3, 1, 10)) == date(2026, 3, 2)  # noqa: DTZ001 - without a zone
+
+
+def test_of_several_waivers_the_one_that_holds_longest_is_told():
+    def waiver(expires: str) -> dict:
+        return {"control": "A.6.2.4", "reason": "few", "approved_by": "the officer", "on": "2026-01-01", "expires": expires}
+
+    of = system(waivers=[waiver("2026-01-20"), waiver("2026-02-20"), waiver("2026-02-10")])
+    assert lapsed_waiver(of, "A.6.2.4", None, TODAY).expires == date(2026, 2, 20)
+    assert waiver_of(of, "A.6.2.4", None, date(2026, 1, 15)).expires == date(2026, 2, 20)
+    assert waiver_of(of, "A.6.2.4", None, date(2025, 12, 31)) is None
+    assert lapsed_waiver(of, "A.6.2.4", None, date(2026, 1, 20)) is None
+
+
+def test_of_several_attestations_the_latest_that_counts_is_told():
+    of = system(
+        attestations=[said(on="2026-02-01"), said(on="2026-02-20", reference="doc/7"), said(on="2026-02-10"), said(on="2027-01-01")]
+    )
+    assert persons_word("A.6.2.2", of, (), NOW) == (
+        State.PASS,
+        "attested in the system file by the owner on 2026-02-20: It was approved (doc/7)",
+    )
+    none = system(attestations=[said(expires="2026-02-02"), said(on="2027-01-01")])
+    state, why = persons_word("A.6.2.2", none, (), NOW)
+    assert state is State.MISSING
+    assert why == "no attestation counts: that of the owner expired on 2026-02-02; that of the owner is dated in the future (2027-01-01)"
+
+
+def test_an_objective_is_excluded_on_the_days_on_which_the_attestation_holds():
+    out = {"statement": "C.2.5 does not apply, nor C.2.11", "not_applicable": True, "on": "2026-02-01", "expires": "2026-03-01"}
+    of = system(attestations=[{"control": "A.6.1.2", "by": "the owner", **out}])
+    assert excluded_objectives(of, by=TODAY, on=TODAY) == {"C.2.5", "C.2.11"}
+    assert excluded_objectives(of, by=date(2026, 2, 1), on=date(2026, 2, 1)) == {"C.2.5", "C.2.11"}
+    assert excluded_objectives(of, by=date(2026, 1, 31), on=date(2026, 1, 31)) == frozenset()
+    assert excluded_objectives(of, by=date(2026, 3, 2), on=date(2026, 3, 2)) == frozenset()
+    elsewhere = system(attestations=[{"control": "A.6.1.3", "by": "the owner", **out}])
+    assert excluded_objectives(elsewhere, by=TODAY, on=TODAY) == frozenset()
+    stated = system(attestations=[{"control": "A.6.1.2", "by": "the owner", **out, "not_applicable": False}])
+    assert excluded_objectives(stated, by=TODAY, on=TODAY) == frozenset()

@@ -161,3 +161,85 @@ def test_requirements_are_expanded_to_each_thing_they_are_asked_of():
 def test_the_gate_looks_at_the_eleven_unless_told_otherwise():
     assert gated_controls(system()) == GATED
     assert gated_controls(system(gate={"controls": ["A.7.4", "A.7.4", "A.2.2"]})) == ("A.7.4", "A.2.2")
+
+
+def test_the_order_of_time_is_asked_of_the_validation_data_too():
+    roles = {"train": "train", "test": "test", "validation": "valid"}
+    dated = system(data={"roles": roles, "time": "applied"})
+    asked = [one for one in ids(dated) if "out_of_order" in one]
+    assert asked == [f"leakage.out_of_order_rows[datasets=train,{role}, column=applied]" for role in ("test", "validation")]
+
+
+@pytest.mark.parametrize(
+    ("question", "asked_of"),
+    [
+        ("provenance.fingerprinted", ["train", "test", "validation", "reference", "production"]),
+        ("acquisition.undeclared_fields", ["train", "test", "validation", "reference"]),
+        ("provenance.source_declared", ["train", "validation"]),
+    ],
+)
+def test_each_question_is_asked_of_its_roles(question, asked_of):
+    of = system(data={"roles": {role: role for role in ("train", "validation", "test", "reference", "production")}})
+    seen = CheckResult(check="quality", scope={"dataset": "production"})
+    assert sorted(ids(of, (seen,))) == sorted({*ids(of, (seen,))})
+    assert {one for one in ids(of, (seen,)) if one.startswith(question)} == {f"{question}[dataset={role}]" for role in asked_of}
+
+
+def test_gaps_between_steps_are_asked_about_where_steps_were_shown():
+    shown = CheckResult(check="preparation", measures=(Measure.counted("digest_gaps", 0),))
+    other = CheckResult(check="preparation", measures=(Measure.counted("steps_recorded", 2),))
+    elsewhere = CheckResult(check="lineage", measures=(Measure.counted("digest_gaps", 0),))
+    assert "preparation.digest_gaps" in ids(system(), (shown,))
+    assert "preparation.digest_gaps" not in ids(system(), (other,))
+    assert "preparation.digest_gaps" not in ids(system(), (elsewhere,))
+
+
+def test_controls_of_a_later_phase_name_who_will_give_their_evidence():
+    assert {control: (later.check, later.requirement) for control, later in LATER.items()} == {
+        "A.6.2.5": ("gate", "gate.decision"),
+        "A.6.2.6": ("monitor", "monitor.looked"),
+        "A.6.2.8": ("event_log", "event_log.complete"),
+    }
+    assert all(" " in later.reason and " " in later.fix for later in LATER.values())
+    assert (*("A.6.1.2", "A.6.1.3", "A.6.2.2", "A.6.2.3", "A.6.2.4", "A.6.2.7"), *("A.7.2", "A.7.3", "A.7.4", "A.7.5", "A.7.6")) == GATED
+    assert set(GATED) - RUN_ALONE == {"A.6.1.2", "A.6.1.3", "A.6.2.2"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "lines"),
+    [
+        ("binary_classification", ("roc_auc_score, min:", "accuracy_drop, max:", "demographic_parity_ratio, column: sex, min:")),
+        (
+            "multiclass_classification",
+            ("balanced_accuracy_score, min:", "accuracy_drop, max:", "demographic_parity_ratio, column: sex, min:"),
+        ),
+        ("regression", ("r2_score, min:", "r2_drop, max:", "mean_absolute_error_difference, column: sex, max:")),
+    ],
+)
+def test_the_lines_to_add_go_by_the_task_and_serve_their_controls(kind, lines):
+    task = {"kind": kind, "target": "y"} | ({"positive_label": 1} if kind == "binary_classification" else {})
+    asked = to_declare(system(task=task))
+    assert {check: controls for check, (controls, _) in asked.items()} == {
+        "performance": ("A.6.2.4",),
+        "robustness": ("A.6.2.4",),
+        "quality": ("A.7.4",),
+        "fairness": ("A.6.2.4", "A.5.4"),
+    }
+    for check, words in zip(("performance", "robustness", "fairness"), lines, strict=True):
+        assert words in asked[check][1]
+        assert asked[check][1].startswith("add to requirements in aims.yaml: - {check: ")
+
+
+def test_what_is_expanded_keeps_what_it_names_itself():
+    of = system(
+        requirements=[
+            {"check": "fairness", "metric": "demographic_parity_ratio", "column": "sex", "min": 0.8},
+            {"check": "quality", "dataset": "test", "metric": "completeness", "min": 0.9},
+        ]
+    )
+    assert expanded(of) == of.requirements
+    nobody = system(data={"roles": {"train": "t"}}, requirements=[{"check": "fairness", "metric": "demographic_parity_ratio", "min": 0.8}])
+    assert expanded(nobody) == nobody.requirements
+    seen = CheckResult(check="drift", scope={"dataset": "validation"})
+    quality = system(requirements=[{"check": "quality", "metric": "completeness", "min": 0.9}])
+    assert [r.dataset for r in expanded(quality, (seen,))] == ["train", "validation", "test"]
