@@ -1,6 +1,7 @@
 """A server under the gate on PostgreSQL, asked by many clients for minutes: what fails, what each request takes, whether memory grows.
 
-``AIMS_SOAK_MINUTES`` (10), ``AIMS_SOAK_CLIENTS`` (32); with ``AIMS_SOAK_RESTART=1`` the database is restarted in the middle.
+``AIMS_SOAK_MINUTES`` (10), ``AIMS_SOAK_CLIENTS`` (32); with ``AIMS_SOAK_RESTART=1`` the database is restarted in the middle;
+``AIMS_SOAK_REQUESTS`` names those to send (``search runs,log metric``), to find out which of them makes memory grow.
 """
 
 from __future__ import annotations
@@ -52,7 +53,18 @@ MIX = {
 }
 """How often each request is sent, in a hundred."""
 
+ONLY = "AIMS_SOAK_REQUESTS"
+
 HEAD = "| Request | asked | p50 | p99 | longest | 5xx | other answers |\n|---|---|---|---|---|---|---|"
+
+
+def sent_ones() -> dict[str, int]:
+    """Return the requests that are sent, and how often: all, or those that were named."""
+    named = [one.strip() for one in os.environ.get(ONLY, "").split(",") if one.strip()]
+    unknown = [one for one in named if one not in MIX]
+    if unknown:
+        raise SystemExit(f"{ONLY} names {', '.join(unknown)}; there are {', '.join(MIX)}")
+    return {what: MIX[what] for what in named or MIX}
 
 
 @dataclass(frozen=True)
@@ -85,7 +97,8 @@ class Client:
 
     def drawn(self) -> tuple[str, str, str, Any]:
         """Return what is asked next: its name, verb, path and body."""
-        what = self.chance.choices(list(MIX), list(MIX.values()))[0]
+        sent = sent_ones()
+        what = self.chance.choices(list(sent), list(sent.values()))[0]
         name = self.chance.choice(list(self.stage.models))
         one, other, bad = self.stage.models[name]
         good = self.chance.choice((one, other))
@@ -187,7 +200,7 @@ def report(quick: bool = False) -> Iterator[str]:
         after = list(end(server))
     counted, excused = parted(told, restart)
     yield HEAD
-    for what in MIX:
+    for what in sent_ones():
         yield line(what, [one for one in counted if one.what == what])
     yield line("all", counted)
     yield ""

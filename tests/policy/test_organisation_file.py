@@ -170,11 +170,13 @@ def test_a_file_cannot_contradict_itself(text: str, what: str) -> None:
 
 
 def test_a_higher_tier_may_ask_for_more_and_a_part_of_what_is_asked_may_be_asked_more_strictly() -> None:
-    parse_organisation(
+    made = parse_organisation(
         "version: 1\nrequirements: [{check: fairness, metric: demographic_parity_ratio, min: 0.8}]\n"
         "tiers:\n  high: {requirements: [{check: fairness, metric: demographic_parity_ratio, min: 0.9}]}\n"
         "  low: {requirements: [{check: fairness, metric: demographic_parity_ratio, column: sex, min: 0.85}]}\n"
     )
+    assert [one.min for one in made.organisation.requirements] == [0.8]
+    assert [one.min for tier in (made.organisation.tiers.low, made.organisation.tiers.high) for one in tier.requirements] == [0.85, 0.9]
 
 
 def test_a_higher_tier_asks_all_that_the_lower_ones_ask() -> None:

@@ -1,6 +1,6 @@
 """The race: processes that swap the files of a model's versions while they promote them, each under a registry store of its own.
 
-``python racing.py PROCESSES ROUNDS FOLDER DATABASE [FOLDER DATABASE ...]`` does it, and writes what happened to FOLDER/told.json.
+``python -m tests.server.racing PROCESSES ROUNDS FOLDER DATABASE [FOLDER DATABASE ...]`` writes what happened to FOLDER/told.json.
 """
 
 from __future__ import annotations
@@ -60,10 +60,10 @@ def served(folder: Path, database: str) -> None:
 
 def prepare(folder: Path, database: str) -> None:
     """Make a model with proven versions, and let the database remember where its aliases go."""
-    import making
     import sqlalchemy
 
     from aims_mlflow.server.inside import Inside
+    from tests.server import making
 
     served(folder, database)
     store = Inside(database, database)
@@ -113,10 +113,10 @@ def race(folder: Path, database: str, who: str, rounds: int, ready: Any) -> None
 
 def main(folder: Path, database: str, processes: int, rounds: int) -> None:
     """Prepare in a process of its own, so that the racers share nothing that is open; then let them all begin at once."""
-    import making  # noqa: F401 - likewise
     import sqlalchemy
 
     import aims_mlflow.server.registry_store  # noqa: F401 - all is imported once, before the processes part
+    import tests.server.making  # noqa: F401 - likewise
 
     fork = multiprocessing.get_context("fork")
     preparing = fork.Process(target=prepare, args=(folder, database))
@@ -140,6 +140,5 @@ def main(folder: Path, database: str, processes: int, rounds: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parent))
     for at in range(3, len(sys.argv), 2):
         main(Path(sys.argv[at]), sys.argv[at + 1], int(sys.argv[1]), int(sys.argv[2]))

@@ -21,6 +21,7 @@ import pytest
 
 from .serving import database, policies
 
+ROOT = Path(__file__).parents[2]
 PROCESSES = 8
 log = logging.getLogger("aims_mlflow.tests")
 ROUNDS = int(os.environ.get("AIMS_RACE_ROUNDS", "5"))
@@ -37,9 +38,9 @@ def races(tmp_path_factory: pytest.TempPathFactory, _mlflow_template: Path, post
     where = {"sqlite": f"sqlite:///{folders['sqlite'] / 'mlflow.db'}", "postgresql": database(postgres, "race")}
     rules = policies(folders["sqlite"] / "policies")
     env = {"AIMS_POLICY_DIR": str(rules), "AIMS_HOME": str(folders["sqlite"] / "home"), "MLFLOW_DISABLE_TELEMETRY": "true"}
-    command: list[Any] = [sys.executable, Path(__file__).with_name("racing.py"), str(PROCESSES), str(ROUNDS)]
+    command: list[Any] = [sys.executable, "-m", "tests.server.racing", str(PROCESSES), str(ROUNDS)]
     command += [one for kind, folder in folders.items() for one in (folder, where[kind])]
-    ran = subprocess.run(command, env={**os.environ, **env}, capture_output=True, text=True)
+    ran = subprocess.run(command, cwd=ROOT, env={**os.environ, **env}, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr[-3000:]
     return {kind: json.loads((folder / "told.json").read_text()) for kind, folder in folders.items()}
 
