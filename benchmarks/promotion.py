@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import importlib.util
 import json
 import os
 import signal
@@ -193,10 +192,6 @@ def _policies(folder: Path) -> Path:
 
 def _making() -> ModuleType:
     """Return the tests' module that makes models with evidence in a moment."""
-    spec = importlib.util.spec_from_file_location("benchmarks_making", Path(__file__).parents[1] / "tests" / "server" / "making.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["benchmarks_making"] = module
-    spec.loader.exec_module(module)
-    return module
+    from tests.server import making
+
+    return making

@@ -1,7 +1,7 @@
 """A server under the gate on PostgreSQL, asked by many clients for minutes: what fails, what each request takes, whether memory grows.
 
 ``AIMS_SOAK_MINUTES`` (10), ``AIMS_SOAK_CLIENTS`` (32); with ``AIMS_SOAK_RESTART=1`` the database is restarted in the middle;
-``AIMS_SOAK_REQUESTS`` names those to send (``search runs,log metric``), to find out which of them makes memory grow.
+``AIMS_SOAK_REQUESTS`` names those to send (``search runs; log metric``), to find out which of them makes memory grow.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ HEAD = "| Request | asked | p50 | p99 | longest | 5xx | other answers |\n|---|--
 
 def sent_ones() -> dict[str, int]:
     """Return the requests that are sent, and how often: all, or those that were named."""
-    named = [one.strip() for one in os.environ.get(ONLY, "").split(",") if one.strip()]
+    named = [one.strip() for one in os.environ.get(ONLY, "").split(";") if one.strip()]
     unknown = [one for one in named if one not in MIX]
     if unknown:
         raise SystemExit(f"{ONLY} names {', '.join(unknown)}; there are {', '.join(MIX)}")
