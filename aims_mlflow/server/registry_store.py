@@ -15,9 +15,12 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
 
 from aims_mlflow.bundle import ASSESSMENT
+from aims_mlflow.errors import StoreError
 from aims_mlflow.server import guarding, rows, truth, turns
 from aims_mlflow.server.gated import Gated
 from aims_mlflow.server.guarding import is_ours
@@ -84,8 +87,11 @@ class GatedSqlStore(Gated, SqlAlchemyStore):
         if outer is not None:
             yield outer
             return
-        with rows.reading(self.engine) as connection:
-            yield connection
+        try:
+            with rows.reading(self.engine) as connection:
+                yield connection
+        except StoreError as error:  # the code with which MLflow answers where its own session finds no database
+            raise MlflowException(str(error), TEMPORARILY_UNAVAILABLE) from error
 
     @contextmanager
     def _turn(self, *names: str) -> Iterator[None]:

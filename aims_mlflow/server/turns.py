@@ -10,7 +10,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -122,7 +122,8 @@ def _advisory(engine: Engine, key: str, late: Callable[[], StoreError], seconds:
         try:
             yield
         finally:
-            connection.execute(text("SELECT pg_advisory_unlock(:a, :b)"), asked)
+            with suppress(SQLAlchemyError):  # a connection that is gone holds no lock
+                connection.execute(text("SELECT pg_advisory_unlock(:a, :b)"), asked)
 
 
 @contextmanager

@@ -6,10 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 import sqlalchemy
+from mlflow.exceptions import MlflowException
 
 from aims_mlflow.server import turns
+from aims_mlflow.server.registry_store import GatedSqlStore
 
 from .cluster import Cluster, binaries
+from .serving import database
 
 
 @pytest.fixture
@@ -33,3 +36,19 @@ def test_a_turn_is_had_after_the_database_was_restarted(cluster: Cluster) -> Non
     with turns.turn(engine, ["credit"], seconds=5):
         pass
     turns._engines.pop(engine.url.render_as_string(hide_password=False)).dispose()
+
+
+def test_a_protected_alias_is_answered_while_the_database_is_away(cluster: Cluster) -> None:
+    uri = database(cluster.uri, "restarted")
+    store = GatedSqlStore(f"aims+{uri}", uri)
+    store.create_registered_model("credit")
+    store.create_model_version("credit", "s3://bucket/model")
+    cluster.down()
+    with pytest.raises(MlflowException, match="database") as refused:
+        store.set_registered_model_alias("credit", "champion", "1")
+    assert refused.value.error_code == "TEMPORARILY_UNAVAILABLE"
+    cluster.up()
+    with pytest.raises(MlflowException, match="models:/credit/1 ") as denied:
+        store.set_registered_model_alias("credit", "champion", "1")
+    assert denied.value.error_code == "PERMISSION_DENIED"
+    store.engine.dispose()
