@@ -159,10 +159,15 @@ def still_tagged(there: Mapping[str, RunView], remembered: Collection[str]) -> s
 
 
 def never_tagged(there: Collection[str], named: Mapping[str, Sequence[str]], decisions: Iterable[GateDecision]) -> set[str]:
-    """Return the runs that only decisions name which found no evidence in them: nothing has ever said that they are a system's."""
-    decided = {decision.run_id: False for decision in decisions}
-    decided |= {decision.run_id: True for decision in decisions if decision.bundle_sha256}
-    return {run_id for run_id in there if not decided.get(run_id, True) and len(named[run_id]) == 1}
+    """Return the runs that only decisions name which all found no evidence in them: nothing has ever said that they are a system's.
+
+    A decision that could not read the evidence proves nothing of that kind.
+    """
+    bare: dict[str, bool] = {}
+    for decision in decisions:
+        found_none = any(blocker.code == "no_bundle" for blocker in decision.blockers)
+        bare[decision.run_id] = found_none and bare.get(decision.run_id, True)
+    return {run_id for run_id in there if bare.get(run_id, False) and len(named[run_id]) == 1}
 
 
 def gone(named: Mapping[str, Sequence[str]], there: Mapping[str, RunView]) -> Iterator[Finding]:

@@ -58,8 +58,8 @@ def held_to_the_model(seen: Observation) -> Observation:
 def _compare(seen: Observation, model: Model, role: str, given: Any) -> None:
     """Raise CannotMeasure where the model says something else, or cannot be asked."""
     frame = seen.datasets[role].frame
-    if not len(frame):  # every check says so
-        return
+    if not len(frame):  # counts over all rows must not pass where no row was compared
+        raise _unasked(role, "there is no row to ask it about")
     said, score, classes = unpacked(given)
     values = one_a_row(said, len(frame), frame)
     rows = _drawn(len(frame))

@@ -433,6 +433,14 @@ class TestRuns:
             promote(f"models:/golden/{bare.version}", alias="champion", system=System.model_validate(make.SYSTEM), store=world.store)
         assert codes(audit()) == []
 
+    def test_a_run_whose_evidence_could_not_be_read_is_still_called_hidden(self, world: Any) -> None:
+        later = promotion.trained(world.store)
+        world.store.write(later.run_id, BUNDLE_PATH, b"no bundle")
+        client().delete_tag(later.run_id, "aims.system")
+        with pytest.raises(PromotionBlocked):
+            later.promote()
+        assert "run_untagged" in codes(audit())
+
     def test_a_promoted_run_gone_for_good(self, world: Any) -> None:
         world.promote()
         purge(world.run_id, world.store)

@@ -151,6 +151,10 @@ def test_a_model_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -
     assert "took longer than 0.05 s for 1000 rows" in refused.what
 
 
+def test_without_a_row_to_compare_nothing_is_believed() -> None:
+    assert "no row to ask it about" in held([], FRAME.head(0)).what
+
+
 def test_scores_that_the_model_does_not_give_are_refused() -> None:
     assert "whose they are cannot be told" in held((LABELS, PROBA[:, 1]), proba=None).what
 
