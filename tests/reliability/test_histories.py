@@ -369,7 +369,8 @@ def test_whatever_happens_in_whatever_order(world: World) -> None:
     slow = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
     phases = [Phase.reuse, Phase.generate, Phase.shrink]  # to explain, Hypothesis traces each line: ten times slower
     chosen = settings(max_examples=EXAMPLES, stateful_step_count=STEPS, suppress_health_check=slow, phases=phases)
-    run_state_machine_as_test(Histories, settings=chosen)
+    run_state_machine_as_test(Histories, settings=chosen)  # its invariants assert, after each step
+    assert Histories.done, "nothing was done in any history"
     print(f"{EXAMPLES} histories of up to {STEPS} steps: {dict(sorted(Histories.done.items()))}")  # noqa: T201 - the figure, shown by -s
 
 
