@@ -11,7 +11,7 @@ import os
 import threading
 from collections.abc import Callable
 
-from aims_mlflow.hooks import preloading, tapping
+from aims_mlflow.hooks import tapping
 from aims_mlflow.hooks.lifecycle import configured
 from aims_mlflow.hooks.sessions import Sessions
 from aims_mlflow.system import System
@@ -56,7 +56,6 @@ def autolog(system: str | os.PathLike[str] | System = "aims.yaml", *, register: 
             if hasattr(os, "register_at_fork"):
                 os.register_at_fork(after_in_child=_forget)
             _at_exit = True
-    preloading.preload()
 
 
 def follows(run_id: str) -> bool:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from aims_mlflow.capture.ranks import rank
 from aims_mlflow.errors import ConfigurationError
-from aims_mlflow.hooks import preloading
 from aims_mlflow.hooks.context import TrackedRun, current
 from aims_mlflow.system import System
 from aims_mlflow.system_file import load_system
@@ -126,8 +125,6 @@ class Live:
             self._end_untracked(error)
             return
         try:
-            if error is None:
-                preloading.wait()
             self._recorder.finish(returned, outcome="finished" if error is None else f"raised {type(error).__name__}")
         except KeyboardInterrupt as interrupt:
             if error is not None:
@@ -179,7 +176,6 @@ class Live:
                 with self._recorder.guarded(f"take the {role} data"):
                     self._recorder.data(arguments[argument], role)
         self._recorder.keep()
-        preloading.preload()
 
     def _find_run(self, store: Store, function: Callable[..., Any] | None, own_thread: bool, may_join: bool) -> tuple[str, bool]:
         """Return the MLflow run of this call, and whether it was there before; "" where MLflow cannot give one."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from aims_mlflow.errors import CannotMeasure
 from aims_mlflow.fingerprint import fingerprint
-from aims_mlflow.hooks import logged_data, preloading
+from aims_mlflow.hooks import logged_data
 from aims_mlflow.hooks.lifecycle import claim, is_claimed
 from aims_mlflow.hooks.tapping import Logged
 from aims_mlflow.system import System
@@ -94,7 +94,6 @@ class Sessions:
         with session.lock, session.recorder.guarded(f"take the {role} data that were logged"):
             _take(session, logged, role)
         session.recorder.seconds += time.perf_counter() - began
-        preloading.preload()
 
     def model(self, run_id: str) -> None:
         """Note that there is a model; which one, the run itself says at its end."""
@@ -180,8 +179,6 @@ class Sessions:
         self._over.add(run_id)
         with session.lock:
             try:
-                if outcome == "finished":
-                    preloading.wait()
                 session.recorder.finish(outcome=outcome)
             except KeyboardInterrupt:
                 # The run is over and its end was recorded: what waits is only the evidence, and whoever waits will not.

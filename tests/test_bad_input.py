@@ -141,11 +141,6 @@ def _imported() -> None:
         importlib.import_module("mlflow.pyfunc")
 
 
-@pytest.fixture(autouse=True)
-def _no_background_imports(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AIMS_PRELOAD", "0")
-
-
 def test_nothing_is_wrong(mlflow_home: str) -> None:
     given = Given(drawn(300, 0), drawn(300, 1))
     tracked(given)

@@ -202,9 +202,8 @@ def system() -> System:
 
 
 @pytest.fixture(autouse=True)
-def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is imported in the background; what MLflow's model room warns about while it is imported is not what is tested."""
-    monkeypatch.setenv("AIMS_PRELOAD", "0")
+def _quiet() -> None:
+    """What MLflow's model room warns about while it is imported is not what is tested."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         importlib.import_module("mlflow.pyfunc")

@@ -61,7 +61,6 @@ def _few_checks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # MLflow's model room warns about its own type hints while it is imported
         importlib.import_module("mlflow.pyfunc")
-    monkeypatch.setenv("AIMS_PRELOAD", "0")
     registry.discover()
     before = dict(registry._checks)
     for name in set(registry._checks) - set(BESIDE):

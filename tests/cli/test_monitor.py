@@ -57,7 +57,6 @@ def uri(mlflow_home: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """A tracked model, its system file and production data in the working directory; few checks."""
     every = registry.checks()
     monkeypatch.setattr(registry, "checks", lambda: {n: every[n] for n in ("performance", "fairness", "quality", "provenance")})
-    monkeypatch.setenv("AIMS_PRELOAD", "0")
     Path("aims.yaml").write_text(yaml.safe_dump(DECLARED))
     aims_.track("aims.yaml")(fit)(drawn(300, 0), drawn(300, 1))
     batch = drawn(300, 2)

@@ -33,8 +33,7 @@ def _imported() -> None:
 
 @pytest.fixture(autouse=True)
 def _few_checks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only two checks run, and nothing is imported in the background: tests of the recorder measure the whole."""
-    monkeypatch.setenv("AIMS_PRELOAD", "0")
+    """Only two checks run: tests of the recorder measure the whole."""
     every = registry.checks()
     monkeypatch.setattr(registry, "checks", lambda: {name: every[name] for name in KEPT if name in every})
 

@@ -24,7 +24,6 @@ pytestmark = pytest.mark.filterwarnings(
 
 @pytest.fixture(autouse=True)
 def _few_checks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AIMS_PRELOAD", "0")
     monkeypatch.setattr(registry, "checks", lambda: {name: EVERY[name] for name in KEPT})
 
 

@@ -96,7 +96,6 @@ def bundles(
     shutil.copy(_mlflow_template, here / "mlflow.db")
     module_patch.chdir(here)
     module_patch.setenv("AIMS_HOME", str(here / "home"))
-    module_patch.setenv("AIMS_PRELOAD", "0")
     module_patch.setenv("MLFLOW_REQUIREMENTS_INFERENCE_TIMEOUT", "1")  # MLflow imports the model in a subprocess to find out, for 20 s
     module_patch.setattr(registry, "checks", lambda: dict(EVERY))
     uri = f"sqlite:///{here / 'mlflow.db'}"

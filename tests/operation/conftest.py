@@ -27,7 +27,6 @@ def _operated(_mlflow_template: Path, tmp_path_factory: pytest.TempPathFactory) 
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(here)  # artifacts of new experiments lie in the working directory
         patch.setenv("AIMS_HOME", str(here / "home"))
-        patch.setenv("AIMS_PRELOAD", "0")
         patch.setattr(registry, "checks", lambda: {name: every[name] for name in CHECKS})
         _use(uri)
         system = System.model_validate(DECLARED)

@@ -222,14 +222,10 @@ def low_recursion_limit(scene: Scene) -> Iterator[None]:
 
 
 def no_threads(_: Scene, patch: pytest.MonkeyPatch) -> None:
-    from aims_mlflow.hooks import preloading
-
     def start(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
     patch.setattr(threading.Thread, "start", start)
-    patch.delenv("AIMS_PRELOAD")
-    patch.setattr(preloading, "_thread", None)
 
 
 def broken(library: str) -> Callable[[Scene], AbstractContextManager[None]]:
@@ -326,7 +322,6 @@ SETTINGS: tuple[Fault, ...] = tuple(
         "AIMS_GATE_PUBLIC_KEY",
         "AIMS_GATE_SECONDS",
         "AIMS_POLICY_DIR",
-        "AIMS_PRELOAD",
         "AIMS_SAMPLE_ROWS",
         "AIMS_SAMPLE_SEED",
         "AIMS_SIGNING_PUBLIC_KEY",

@@ -39,7 +39,7 @@ class Home(NamedTuple):
     @classmethod
     def at(cls, uri: str, folder: Path) -> Home:
         """Return the home of a test, with the environment for its processes."""
-        environment = {"AIMS_HOME": str(folder / "home"), "MLFLOW_TRACKING_URI": uri, "AIMS_PRELOAD": "0"}
+        environment = {"AIMS_HOME": str(folder / "home"), "MLFLOW_TRACKING_URI": uri}
         return cls(folder, Store(), {**environment, "MLFLOW_EXPERIMENT_NAME": "tests"})
 
     @property

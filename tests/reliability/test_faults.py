@@ -39,7 +39,7 @@ def opened(fault: Fault, stage: Stage, folder: Path, patch: pytest.MonkeyPatch, 
     """Return a scene of its own: home, experiment and, where MLflow is a file, database."""
     import mlflow
 
-    for name, value in {"AIMS_HOME": str(folder / "home"), "AIMS_PRELOAD": "0", "NO_PROXY": "127.0.0.1"}.items():
+    for name, value in {"AIMS_HOME": str(folder / "home"), "NO_PROXY": "127.0.0.1"}.items():
         patch.setenv(name, value)
     patch.setenv("AIMS_BUDGET_SECONDS", BUDGET if fault.name != NOTHING.name else "60")
     patch.chdir(folder)

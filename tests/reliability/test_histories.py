@@ -56,7 +56,6 @@ def world(_mlflow_template: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[W
     client = mlflow.MlflowClient(f"sqlite:///{template}", f"sqlite:///{template}")
     client.create_experiment("tests", artifact_location=(folder / "artifacts").as_uri())
     monkeypatch.setenv("AIMS_HOME", str(folder / "home"))
-    monkeypatch.setenv("AIMS_PRELOAD", "0")
     monkeypatch.chdir(folder)
     made = World(template, folder)
     mlflow.set_tracking_uri(made.uri)

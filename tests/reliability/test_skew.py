@@ -73,7 +73,7 @@ def test_a_server_and_a_client_of_other_versions(server_age: str, client_age: st
 def client(uri: str, age: str, folder: Path, more: dict[str, str]) -> dict[str, Any]:
     """Let a process with the MLflow of that age do everything, and return what it says became of it."""
     here = {k: v for k, v in os.environ.items() if k not in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")}
-    env = {**here, "PYTHONPATH": path_of(age), "PYTHONWARNINGS": MISMATCH, "AIMS_PRELOAD": "0", **more}
+    env = {**here, "PYTHONPATH": path_of(age), "PYTHONWARNINGS": MISMATCH, **more}
     command = [sys.executable, "-m", "tests.reliability.skewed", uri]
     ran = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr[-3000:]
