@@ -123,6 +123,19 @@ class Parent:
 
 
 @dataclass(frozen=True)
+class Ranks:
+    """The processes that trained together: how many they were, and which of the others told what data they were given."""
+
+    of: int
+    heard: tuple[int, ...]
+
+    @property
+    def silent(self) -> tuple[int, ...]:
+        """The ranks of which nothing is known."""
+        return tuple(number for number in range(1, self.of) if number not in self.heard)
+
+
+@dataclass(frozen=True)
 class RunFacts:
     """What is known of the run around the model.
 
@@ -142,6 +155,8 @@ class RunFacts:
     registered: str = ""
     preparation: tuple[PreparationStep, ...] = ()
     kind: RunKind = "training"
+    ranks: Ranks | None = None
+    """The processes that trained together; None where one trained alone."""
     recorded_by: str = ""
     """In an assessment: the run that made the model, whose records the facts are taken from; "" where none is known."""
     recorded_data: Mapping[str, str] = field(default_factory=dict)

@@ -21,6 +21,7 @@ from aims_mlflow.bundle import CAPTURE, DIED, FINISHED, Bundle, RunSummary
 from aims_mlflow.capture import environment, making, model_adapter, parcelling, publication
 from aims_mlflow.capture.earlier import Earlier
 from aims_mlflow.capture.intake import Intake, Seen, problem_of
+from aims_mlflow.capture.sharing import unlike
 from aims_mlflow.engines.predicted import resolved
 from aims_mlflow.engines.restating import restated
 from aims_mlflow.errors import AimsError, CannotMeasure, ConfigurationError, SpoolError, SpoolFullError
@@ -30,20 +31,18 @@ from aims_mlflow.judging import judge
 from aims_mlflow.judging.lines import ControlLine, control_lines
 from aims_mlflow.judging.standing import gated_controls
 from aims_mlflow.measuring.agreeing import held_to_the_model
-from aims_mlflow.observation import Code, Dataset, Model, Observation, Parent, RunFacts
+from aims_mlflow.observation import Code, Dataset, Model, Observation, Parent, Ranks, RunFacts
 from aims_mlflow.pictures import plots
 from aims_mlflow.signing import seal_bundle
 from aims_mlflow.store import RunView, Store, VersionView
 from aims_mlflow.store.quiet import without_autologging
 from aims_mlflow.store.views import without_password
-from aims_mlflow.system import ROLES, System
+from aims_mlflow.system import System
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from aims_mlflow.capture.sharing import Meeting
 
 log = logging.getLogger("aims_mlflow")
-
-CARD_PATH = "aims/model_card.md"
 
 
 class Recorder(Intake):
@@ -58,6 +57,7 @@ class Recorder(Intake):
         register: name to register the model under; default: ``system.model`` of the system file.
         experiment: the experiment's name, and ``run_name`` the run's, for a run that has to be made later.
         ends_run: whether the run's end is ours to set.
+        others: where the other ranks of a training tell what they were given; None where there are none.
         kind: ``assessment`` where the run looks at a model that was made before, or elsewhere, ``monitoring`` where at one in operation.
     """
 
@@ -74,6 +74,7 @@ class Recorder(Intake):
         experiment: str = "",
         run_name: str = "",
         ends_run: bool = True,
+        others: Meeting | None = None,
         kind: RunKind = "training",
     ) -> None:
         super().__init__(system)
@@ -89,6 +90,7 @@ class Recorder(Intake):
         """What has been spent beside the user's function so far."""
         self._function, self._file, self._arguments = function, file, dict(arguments or {})
         self._experiment, self._run_name, self._ends_run = experiment, run_name, ends_run
+        self._others = others
         self._kind: RunKind = kind
         self._started = datetime.now(UTC)
         self._began = perf_counter()
@@ -124,8 +126,11 @@ class Recorder(Intake):
         return parcelling.obituary(self._as_mlflow_knows_it(), seen, bundle, self._lines(evidence, results, now))
 
     def _end_journal(self) -> None:
+        """Remove what is on disk only while the run goes on."""
         if self._journal is not None:
             self._journal.end()
+        if self._others is not None:
+            self._others.end()
 
     def _as_mlflow_knows_it(self, note: str = "") -> parcelling.Run:
         return parcelling.Run(
@@ -232,6 +237,7 @@ class Recorder(Intake):
         for role, seen in self._seen.items():
             with self.guarded(f"look at the {role} data again"):
                 self._look_again(role, seen)
+        ranks = self._hear_the_others()
         given = {role: seen.dataset for role, seen in self._seen.items()}
         datasets, predictions, counted = resolved(given, self._predictions, self.system)
         code = Code("unknown")
@@ -255,12 +261,22 @@ class Recorder(Intake):
             registered=self.registered,
             preparation=tuple(self._preparation),
             kind=self._kind,
+            ranks=ranks,
         )
         if self._kind == "assessment":
             with self.guarded("read how the model was made"):
                 facts = making.as_recorded(facts, model, self.store)
         baseline = self._baseline(datasets) if whole and self.system.system.baseline else None
         return held_to_the_model(Observation(self.system, datasets, facts, model, predictions, dict(self._refused), baseline, counted))
+
+    def _hear_the_others(self) -> Ranks | None:
+        """Find out what the other ranks were given, and refuse the data of which rank 0 has seen a part."""
+        if self._others is None:
+            return None
+        heard = self._others.heard()
+        for role, problem in unlike({role: seen.dataset for role, seen in self._seen.items()}, heard).items():
+            self._refuse(role, problem)
+        return Ranks(self._others.rank.of, tuple(heard))
 
     def _known_parents(self) -> tuple[Parent, ...]:
         """Return the models that this one was made from, each with the digest of its files where MLflow has them."""
@@ -273,7 +289,9 @@ class Recorder(Intake):
         uri = self.system.system.baseline
         try:
             self.store.require()
-            return model_adapter.from_uri(model_adapter.settled_uri(uri, self.store), self.system, _frame_for_columns(datasets), self.store)
+            return model_adapter.from_uri(
+                model_adapter.settled_uri(uri, self.store), self.system, model_adapter.frame_for_columns(datasets), self.store
+            )
         except Exception as error:
             self._log(f"load the baseline {uri}", error)
             reason = f"the baseline {uri} could not be loaded ({type(error).__name__})"
@@ -305,7 +323,7 @@ class Recorder(Intake):
 
     def _settle_model(self, returned: Any, datasets: Mapping[str, Dataset], run_id: str) -> Model | None:
         """Return the model to evaluate, logged: the one that was given, or returned, or logged by the function itself."""
-        frame = _frame_for_columns(datasets)
+        frame = model_adapter.frame_for_columns(datasets)
         found = self._model if self._model is not None else model_adapter.find_model(returned)
         model, trouble = model_adapter.settle(found, self.system, frame, self.store, run_id=run_id, name=self._model_name)
         if trouble is not None:
@@ -378,8 +396,3 @@ class Recorder(Intake):
             reason = error if isinstance(error, AimsError) else type(error).__name__
             log.warning("evidence of run %s did not reach MLflow (%s): %s", self.run_id, reason, where)
             return None
-
-
-def _frame_for_columns(datasets: Mapping[str, Dataset]) -> pd.DataFrame | None:
-    """Return a frame that shows which columns there are."""
-    return next((datasets[role].frame for role in ("train", "test", *ROLES) if role in datasets), None)

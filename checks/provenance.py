@@ -99,13 +99,23 @@ def _inventory(seen: Observation) -> CheckResult:
     missing = [role for role in wanted if role not in seen.datasets]
     notes = [f"no {role} data was seen: {seen.how_to_give(role)}" for role in missing]
     notes += [f"{role} data come after deployment; this run is not asked for them" for role in LATER if role in seen.system.data.roles]
+    facts: dict[str, JsonValue] = {"roles_missing": [*missing], "roles_seen": [*seen.datasets]}
+    ranks = seen.run.ranks
+    if ranks is not None:
+        facts |= {"processes": ranks.of, "processes_silent": [*ranks.silent]}
+        if ranks.silent:
+            few = ", ".join(str(number) for number in ranks.silent[:8])
+            notes.append(
+                f"{len(ranks.silent)} of {ranks.of} processes that trained together did not say what data they were given (ranks {few}): "
+                "call the tracked function on each, with AIMS_HOME in a folder that they share"
+            )
     return CheckResult(
         check="provenance",
         measures=(
             Measure.counted("roles_missing", len(missing), n=len(wanted)),
             Measure.counted("roles_seen", len(seen.datasets)),
         ),
-        facts={"roles_missing": [*missing], "roles_seen": [*seen.datasets]},
+        facts=facts,
         notes=tuple(notes),
         coverage=Coverage(asked=tuple(wanted), evaluated=tuple(role for role in wanted if role not in missing)),
         subjects=tuple(dataset.subject for dataset in seen.datasets.values()),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, final
 if TYPE_CHECKING:
     import pandas as pd
 
+    from aims_mlflow.capture.sharing import Share
     from aims_mlflow.recorder import Recorder
     from aims_mlflow.system import Source
 
@@ -25,10 +26,10 @@ class TrackedRun:
     Outside a tracked function, and after its end, there is no run to tell: the methods log a warning and do nothing.
     """
 
-    def __init__(self, recorder: Recorder | None = None, *, elsewhere: str = "") -> None:
+    def __init__(self, recorder: Recorder | None = None, *, share: Share | None = None) -> None:
         self._recorder = recorder
-        self._elsewhere = elsewhere
-        """Which other process makes the evidence of this training, in words."""
+        self._share = share
+        """Where rank 0 makes the evidence of this training, and this process only tells it what it was given."""
 
     @property
     def run_id(self) -> str:
@@ -37,6 +38,10 @@ class TrackedRun:
 
     def data(self, frame: Any, role: str, source: str | Source | None = None) -> None:
         """Give the frame that plays ``role`` (train, validation, test, reference, production), and where it came from."""
+        if self._share is not None:
+            with self._share.guarded(f"tell rank 0 about the {role} data"):
+                self._share.data(frame, role, source)
+            return
         self._tell(f"take the {role} data", lambda recorder: recorder.data(frame, role, source))
 
     def model(self, model: Any, name: str | None = None) -> None:
@@ -81,8 +86,8 @@ class TrackedRun:
 
     def _tell(self, step: str, do: Callable[[Recorder], None]) -> None:
         recorder = self._recorder
-        if self._elsewhere:
-            log.debug("aims does not %s here: %s makes the evidence", step, self._elsewhere)
+        if self._share is not None:
+            log.debug("aims does not %s here: rank 0 makes the evidence", step)
             return
         if recorder is None:
             log.warning("aims could not %s: there is no tracked run here; call it inside a function under @aims.track", step)

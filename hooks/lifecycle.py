@@ -13,7 +13,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from aims_mlflow.capture.ranks import rank
+from aims_mlflow.capture.ranks import Rank, rank
 from aims_mlflow.errors import ConfigurationError
 from aims_mlflow.hooks.context import TrackedRun, current
 from aims_mlflow.system import System
@@ -39,6 +39,11 @@ if type(log) is logging.Logger:
 
 _claimed: set[str] = set()
 _claiming = threading.Lock()
+
+
+def _name(function: Callable[..., Any] | None, file: str) -> str:
+    """Return what every rank calls the same training: the function with its module, else the file of the ``with`` block."""
+    return file if function is None else f"{function.__module__}.{getattr(function, '__qualname__', '')}"
 
 
 @dataclass(frozen=True)
@@ -86,10 +91,9 @@ class Live:
         try:
             here = rank()
             if here.is_first:
-                self._begin(function, arguments, file, own_thread, may_join)
+                self._begin(function, arguments, file, own_thread, may_join, here)
             else:
-                self.handle = TrackedRun(elsewhere=f"rank 0 of {here.of} processes")
-                log.info("this is rank %d of %d: rank 0 makes the run and its evidence", *here)
+                self._take_part(function, arguments, file, here)
         except Exception as error:  # training goes on without evidence, and says so
             log.warning("aims could not begin to track: %s: %s", type(error).__name__, error, exc_info=log.isEnabledFor(logging.DEBUG))
         if self._recorder is not None:
@@ -147,9 +151,28 @@ class Live:
         except Exception as trouble:
             log.warning("aims could not end run %s: %s", run_id, type(trouble).__name__)
 
+    def _take_part(self, function: Callable[..., Any] | None, arguments: Mapping[str, Any], file: str, here: Rank) -> None:
+        """Tell rank 0, which makes the run and its evidence, what this rank was given."""
+        from aims_mlflow.capture import sharing
+
+        place = sharing.meeting(here, _name(function, file))
+        share = sharing.Share(self._settings.system, place) if place is not None else None
+        self.handle = TrackedRun(share=share)
+        log.info("this is rank %d of %d: rank 0 makes the run and its evidence", *here)
+        for role, argument in self._settings.roles.items():
+            if arguments.get(argument) is not None:
+                self.handle.data(arguments[argument], role)
+
     def _begin(
-        self, function: Callable[..., Any] | None, arguments: Mapping[str, Any], file: str, own_thread: bool, may_join: bool
+        self,
+        function: Callable[..., Any] | None,
+        arguments: Mapping[str, Any],
+        file: str,
+        own_thread: bool,
+        may_join: bool,
+        here: Rank,
     ) -> None:
+        from aims_mlflow.capture import sharing
         from aims_mlflow.recorder import Recorder
         from aims_mlflow.store import Store
 
@@ -167,6 +190,7 @@ class Live:
             experiment=self._settings.experiment or "",
             run_name=self._settings.run_name or "",
             ends_run=not joined,
+            others=sharing.meeting(here, _name(function, file)),
         )
         self.handle = TrackedRun(self._recorder)
         if not run_id:

@@ -70,7 +70,7 @@ def packages() -> dict[str, str]:
 def hardware() -> dict[str, str | int | float]:
     """Return cores, memory in bytes, platform and Python of this machine; a GPU only where the run has loaded torch.
 
-    Where several processes trained together, ``processes`` is how many: what the others did and read is not seen in this one.
+    Where several processes trained together, ``processes`` is how many (what the others were given: ``sharing``).
     """
     found: dict[str, str | int | float] = {
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 0,

@@ -77,9 +77,14 @@ class Intake:
         try:
             self._seen[role] = self._taken(frame, role, source or declared, note)
         except CannotMeasure as problem:
-            self._problems.append(problem_of("provenance", problem.state, problem.what, problem.fix, {"dataset": role}))
-            self._refused[role] = problem
+            self._refuse(role, problem)
             raise
+
+    def _refuse(self, role: str, problem: CannotMeasure) -> None:
+        """Let nothing be measured on the data in ``role``, and say why."""
+        self._seen.pop(role, None)
+        self._problems.append(problem_of("provenance", problem.state, problem.what, problem.fix, {"dataset": role}))
+        self._refused[role] = problem
 
     def _taken(self, frame: Any, role: str, source: Source | None, note: str) -> Seen:
         """Take a frame in memory as it stands, and one of another engine by what the engine says of it."""

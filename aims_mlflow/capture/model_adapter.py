@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from aims_mlflow.errand import Errand
 from aims_mlflow.errors import AimsError, CannotMeasure
 from aims_mlflow.evidence import digest
-from aims_mlflow.observation import Model
+from aims_mlflow.observation import Dataset, Model
 from aims_mlflow.store.flavours import SECONDS, flavour_name
-from aims_mlflow.system import System
+from aims_mlflow.system import ROLES, System
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,6 +50,11 @@ def uri_of(value: Any) -> str:
         return uri
     model_id = getattr(value, "model_id", None)
     return f"models:/{model_id}" if isinstance(model_id, str) and model_id.startswith("m-") else ""
+
+
+def frame_for_columns(datasets: Mapping[str, Dataset]) -> pd.DataFrame | None:
+    """Return a frame that shows which columns there are; None where no data were seen."""
+    return next((datasets[role].frame for role in ("train", "test", *ROLES) if role in datasets), None)
 
 
 def feature_columns(estimator: Any, system: System, frame: pd.DataFrame | None) -> tuple[str, ...] | None:

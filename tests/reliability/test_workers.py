@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from aims_mlflow.bundle import Bundle
+from aims_mlflow.evidence import CheckResult
 from aims_mlflow.fingerprint import fingerprint
 from tests.full import FULL, part
 from tests.reliability import working
 from tests.reliability.dying import Nursery, drawn
-from tests.reliability.test_deaths import Home, sent
+from tests.reliability.test_deaths import Home, gate, sent
 
 MANY = part(16, 4)
 
@@ -52,16 +53,45 @@ def test_of_many_processes_each_has_the_evidence_of_its_own_data(home: Home, nur
     assert len(home.store.versions("loans")) == MANY
 
 
-def test_ranks_that_train_together_make_one_bundle(home: Home, nursery: Nursery) -> None:
+def trained_together(home: Home, nursery: Nursery, *seeds: int) -> Bundle:
+    """Return the one bundle of ranks that trained together, each given data of its seed."""
     pytest.importorskip("torch")
-    processes = [nursery.start(working.trains_with_others, home.environment, str(home.folder), rank, 2) for rank in range(2)]
-    for process in processes:
+    ranks = [
+        nursery.start(working.trains_with_others, home.environment, str(home.folder), rank, len(seeds), seed)
+        for rank, seed in enumerate(seeds)
+    ]
+    for process in ranks:
         process.join()
         assert process.exitcode == 0
-    assert (home.folder / "trained 0").read_text() == (home.folder / "trained 1").read_text()
+    assert len({(home.folder / f"trained {rank}").read_text() for rank in range(len(seeds))}) == 1
+    assert not any((home.folder / "home" / "ranks").iterdir())
     (bundle,) = bundles(home)
+    return bundle
+
+
+def said_of(bundle: Bundle, scope: dict[str, str]) -> CheckResult:
+    (found,) = [one for one in bundle.results if one.check == "provenance" and one.scope == scope]
+    return found
+
+
+def test_ranks_that_train_together_make_one_bundle(home: Home, nursery: Nursery) -> None:
+    bundle = trained_together(home, nursery, 0, 0)
     (train,) = [one for one in bundle.datasets if one.role == "train"]
     assert train.sha256 == fingerprint(drawn(300, 0)).sha256
+    assert said_of(bundle, {}).facts["processes_silent"] == []
+    assert said_of(bundle, {}).facts["processes"] == 2
+
+
+def test_what_other_ranks_were_given_is_never_passed_over(home: Home, nursery: Nursery) -> None:
+    bundle = trained_together(home, nursery, 0, 1)
+    problem = said_of(bundle, {"dataset": "train"}).problem
+    assert problem is not None
+    assert "rank 1: 300" in problem.reason
+    assert "train" not in {one.role for one in bundle.datasets}
+    assert said_of(bundle, {"dataset": "test"}).problem is None
+    on_train = [one for one in bundle.results if one.scope.get("dataset") == "train"]
+    assert all(one.problem is not None for one in on_train), on_train
+    assert gate(home) == ["denied"]
 
 
 @pytest.mark.parametrize("backend", ["loky", "multiprocessing"] if FULL else ["loky"])

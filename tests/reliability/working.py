@@ -45,24 +45,24 @@ def trains(environment: Mapping[str, str], folder: str, seed: int, together: Any
     training(*frames)
 
 
-def trains_with_others(environment: Mapping[str, str], folder: str, rank: int, of: int) -> None:
+def trains_with_others(environment: Mapping[str, str], folder: str, rank: int, of: int, seed: int) -> None:
     """Train one model with other processes, as torchrun starts them: the gradients are shared, here the mean of the labels."""
     import torch
     import torch.distributed as ranks
 
     at_home({**environment, "RANK": str(rank), "WORLD_SIZE": str(of)}, folder)
-    train, test = drawn(300, rank), drawn(200, 100)
 
     @aims.track(SYSTEM)
     def together(train: pd.DataFrame, test: pd.DataFrame) -> Any:
         ranks.init_process_group("gloo", init_method=f"file://{folder}/group", rank=rank, world_size=of)
-        mean = torch.tensor([float(train["y"].mean())])
+        own = train.iloc[rank::of]
+        mean = torch.tensor([float(own["y"].mean())])
         ranks.all_reduce(mean)
         aims.active_run().preparation("rows are split among the processes")
         Path(folder, f"trained {rank}").write_text(str(float(mean)))
         return fitted(train)
 
-    together(train, test)
+    together(drawn(300, seed), drawn(200, 100))
     ranks.destroy_process_group()
 
 
