@@ -5,10 +5,13 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable
-from contextvars import copy_context
+from contextvars import ContextVar, copy_context
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+
+doing: ContextVar[object] = ContextVar("aims_mlflow_errand", default=None)
+"""The errand that the code at hand is done in; None outside of any."""
 
 
 class Errand(Generic[T]):
@@ -43,6 +46,7 @@ class Errand(Generic[T]):
         return self._made[0]
 
     def _run(self) -> None:
+        doing.set(self)
         try:
             self._made.append(self._do())
         except BaseException as error:

@@ -31,6 +31,7 @@ from aims_mlflow.judging import judge
 from aims_mlflow.judging.lines import ControlLine, control_lines
 from aims_mlflow.judging.standing import gated_controls
 from aims_mlflow.measuring.agreeing import held_to_the_model
+from aims_mlflow.measuring.hanging import waited_for_once
 from aims_mlflow.observation import Code, Dataset, Model, Observation, Parent, Ranks, RunFacts
 from aims_mlflow.pictures import plots
 from aims_mlflow.signing import seal_bundle
@@ -246,7 +247,8 @@ class Recorder(Intake):
         model: Model | None = None
         if whole:
             with self.guarded("take the model"):
-                model = self._settle_model(returned, datasets, "" if view is None else self.run_id)
+                found = self._settle_model(returned, datasets, "" if view is None else self.run_id)
+                model = None if found is None else waited_for_once(found)
         estimator = model.estimator if model else None
         facts = RunFacts(
             run_id=self.run_id,

@@ -6,55 +6,16 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from aims_mlflow.errors import SpoolFullError
-
-BYTES = "AIMS_SPOOL_BYTES"
-DAYS = "AIMS_SPOOL_DAYS"
-
-DEFAULT_BYTES = 2 * 2**30
-"""2 GiB. A run of the demo makes 0.6 MB, so over three thousand wait through a long outage, and no home directory is filled unseen."""
-
-DEFAULT_DAYS = 30.0
-"""A month: longer than a server is down, and short enough that somebody still knows what the run was."""
+from aims_mlflow.settings import SPOOL_BYTES, SPOOL_DAYS
 
 DRAFT, GONE = ".draft-", ".gone-"
 """What the names of folders begin with that are not in the spool: being written, and arrived and being deleted."""
 
 ABANDONED = 86_400.0
 """Seconds. No parcel takes a day to write: a draft that is older was left by a process that died, and nobody was told that it is kept."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What the spool may hold in bytes, and after how many days what waits there is overdue. ``wrong``: settings that are no number."""
-
-    bytes: int = DEFAULT_BYTES
-    days: float = DEFAULT_DAYS
-    wrong: tuple[str, ...] = ()
-
-
-def limits() -> Limits:
-    """Return the limits as they are set. One that is no positive number is passed over: it must not cost a run its evidence."""
-    wrong: list[str] = []
-
-    def number(name: str, default: float) -> float:
-        given = os.environ.get(name, "").strip()
-        if not given:
-            return default
-        try:
-            value = float(given)
-        except ValueError:
-            value = 0.0
-        if 0 < value < float("inf"):
-            return value
-        wrong.append(name)
-        return default
-
-    most, days = number(BYTES, DEFAULT_BYTES), number(DAYS, DEFAULT_DAYS)
-    return Limits(int(most), days, tuple(wrong))
 
 
 def size(folder: Path) -> int:
@@ -90,20 +51,20 @@ def make_room(folder: Path, needed: int) -> None:
     Raises:
         SpoolFullError: there is no room.
     """
-    set_to = limits()
+    most, overdue_after = int(SPOOL_BYTES.value()), SPOOL_DAYS.value() * 86_400.0
     held = size(folder)
     for path in leftovers(folder):
-        overdue = _age(path) > set_to.days * 86_400.0
+        overdue = _age(path) > overdue_after
         may_go = path.name.startswith(GONE) or _age(path) > ABANDONED
-        if may_go and (overdue or held + needed > set_to.bytes):
+        if may_go and (overdue or held + needed > most):
             freed = size(path)
             shutil.rmtree(path, ignore_errors=True)
             held -= freed - size(path)
-    if held + needed > set_to.bytes:
+    if held + needed > most:
         raise SpoolFullError(
-            f"the spool holds {held} bytes that have not reached MLflow, {needed} more are too many: {set_to.bytes} may be there",
+            f"the spool holds {held} bytes that have not reached MLflow, {needed} more are too many: {most} may be there",
             where=str(folder),
-            fix=f"send them with `aims sync`, or set {BYTES} to more",
+            fix=f"send them with `aims sync`, or set {SPOOL_BYTES.name} to more",
         )
 
 

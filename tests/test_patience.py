@@ -13,6 +13,7 @@ import mlflow  # noqa: F401 - its import is not what is timed here
 import pytest
 
 from aims_mlflow.errors import StoreError
+from aims_mlflow.settings import BUDGET_SECONDS
 from aims_mlflow.store import Store, patience
 from aims_mlflow.store.patience import Budget
 
@@ -108,7 +109,7 @@ class TestBudget:
     @pytest.mark.parametrize("setting", ["", "much", "0", "-1", "inf", "nan"])
     def test_a_setting_that_is_no_number_is_passed_over(self, setting: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("AIMS_BUDGET_SECONDS", setting)
-        assert Budget().left == patience.SECONDS
+        assert Budget().left == BUDGET_SECONDS.default
         monkeypatch.setenv("AIMS_BUDGET_SECONDS", "1.5")
         assert Budget().left == 1.5
 

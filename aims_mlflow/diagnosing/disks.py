@@ -9,6 +9,7 @@ from pathlib import Path
 
 from aims_mlflow import spool, spool_limits
 from aims_mlflow.diagnosing.words import Finding, State
+from aims_mlflow.settings import SPOOL_BYTES
 
 TOO_FEW = 100 * 2**20
 """Free bytes below which it is a problem: room for some 160 runs of the demo (0.6 MB each), for fewer of a larger system."""
@@ -29,12 +30,12 @@ def _nearest(place: Path) -> Path:
 def _free(place: Path) -> Iterator[Finding]:
     free = shutil.disk_usage(place).free
     said = f"{free} bytes are free where the spool is"
-    left = spool_limits.limits().bytes - spool_limits.size(spool.folder())
+    left = int(SPOOL_BYTES.value()) - spool_limits.size(spool.folder())
     if free < TOO_FEW:
         yield _found("free", "problem", said, place, "free some space, or set AIMS_HOME to another disk")
     elif free < left:
         what = f"{said}, fewer than its quota leaves ({left}): the disk is full before the quota is"
-        yield _found("free", "note", what, place, f"free some space, or set {spool_limits.BYTES} to less")
+        yield _found("free", "note", what, place, f"free some space, or set {SPOOL_BYTES.name} to less")
     else:
         yield _found("free", "ok", said, place)
 

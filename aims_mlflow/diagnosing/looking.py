@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 def diagnose() -> Diagnosis:
     """Look at the set-up as this process's environment variables make it. Nothing is changed, and nobody but MLflow is asked."""
-    from aims_mlflow.diagnosing import disks, libraries, policies, servers, signers, spooled
+    from aims_mlflow.diagnosing import disks, libraries, policies, servers, set_to, signers, spooled
     from aims_mlflow.signing import Trust
 
     nothing: list[Finding] = []
@@ -38,10 +38,11 @@ def diagnose() -> Diagnosis:
     signing = at("keys", lambda: signers.look(trust, trusted), nothing)
     held, waiting = at("spool", lambda: spooled.look(tracking, trust.keyring()), (nothing, no_parcel))
     disk = at("disk", disks.look, nothing)
+    settings = at("settings", set_to.look, nothing)
     seen = at("server", lambda: servers.look(tracking, registry), servers.Seen()) if tracking else servers.Seen()
     versions = at("versions", lambda: libraries.look(seen.version), nothing)
     reporting = at("telemetry", libraries.telemetry, nothing)
-    findings = [*held, *disk, *signing, *ruled, *seen.findings, *versions, *reporting]
+    findings = [*held, *disk, *settings, *signing, *ruled, *seen.findings, *versions, *reporting]
     ordered = sorted(findings, key=lambda f: STATES.index(f.state))
     return Diagnosis(time=datetime.now(UTC), findings=tuple(ordered), waiting=tuple(waiting), blind=tuple(blind))
 

@@ -17,6 +17,7 @@ from aims_mlflow.bundle import BUNDLE_PATH
 from aims_mlflow.describing import address
 from aims_mlflow.diagnosing.words import Finding, Waiting
 from aims_mlflow.errors import AimsError
+from aims_mlflow.settings import SPOOL_BYTES, SPOOL_DAYS
 from aims_mlflow.signing import open_bundle, verify
 from aims_mlflow.store.views import without_password
 
@@ -110,7 +111,7 @@ def _summary(waiting: list[Waiting]) -> Iterator[Finding]:
     if not waiting:
         yield _found("pending", "ok", "nothing waits to be sent", place)
         return
-    now, days = datetime.now(UTC), spool_limits.limits().days
+    now, days = datetime.now(UTC), SPOOL_DAYS.value()
     oldest = min(one.since for one in waiting)
     late = sum(now - one.since > timedelta(days=days) for one in waiting)
     total = sum(one.bytes for one in waiting)
@@ -118,7 +119,7 @@ def _summary(waiting: list[Waiting]) -> Iterator[Finding]:
     fix = "aims sync"
     if late:
         fix = "aims sync; what it cannot send, it says why"
-        yield _found("overdue", "problem", f"{runs}; {late} of them longer than {days:g} days ({spool_limits.DAYS})", place, fix)
+        yield _found("overdue", "problem", f"{runs}; {late} of them longer than {days:g} days ({SPOOL_DAYS.name})", place, fix)
     else:
         yield _found("pending", "note", runs, place, fix)
     if any(one.whole for one in waiting):
@@ -143,16 +144,14 @@ def _runs(number: int) -> str:
 
 
 def _room() -> Iterator[Finding]:
-    """Say how much of the quota is used, and which limit is set to no number."""
-    set_to, place = spool_limits.limits(), spool.folder()
-    for name in set_to.wrong:
-        yield _found("limits", "problem", f"{name} is no positive number, so the default counts", name, f"correct {name}, or unset it")
+    """Say how much of the quota is used."""
+    most, place = int(SPOOL_BYTES.value()), spool.folder()
     held = spool_limits.size(place)
-    said = f"the spool holds {held} of {set_to.bytes} bytes ({spool_limits.BYTES})"
-    if held >= set_to.bytes:
-        fix = f"aims sync; or set {spool_limits.BYTES} to more. Until then the evidence of new runs is refused and the gate stays closed"
+    said = f"the spool holds {held} of {most} bytes ({SPOOL_BYTES.name})"
+    if held >= most:
+        fix = f"aims sync; or set {SPOOL_BYTES.name} to more. Until then the evidence of new runs is refused and the gate stays closed"
         yield _found("quota", "problem", f"{said}: it is full", str(place), fix)
-    elif held >= NEARLY * set_to.bytes:
+    elif held >= NEARLY * most:
         yield _found("quota", "note", f"{said}: it is filling up", str(place), "aims sync")
     else:
         yield _found("quota", "ok", said, str(place))
@@ -170,7 +169,7 @@ def _left_behind() -> Iterator[Finding]:
         kind = (
             "has arrived and was not deleted to the end" if arrived else "was left half-written by a process that died: no run counts on it"
         )
-        fix = f"nothing: it goes when room is needed, or after {spool_limits.DAYS}"
+        fix = f"nothing: it goes when room is needed, or after {SPOOL_DAYS.name}"
         yield _found("leftover", "note", f"{os.path.basename(path)[:24]} {kind}", str(path), fix)
 
 

@@ -14,7 +14,7 @@ State = Literal["ok", "note", "problem"]
 
 STATES: tuple[State, ...] = ("problem", "note", "ok")
 
-Area = Literal["spool", "versions", "telemetry", "keys", "server", "clock", "policies", "disk"]
+Area = Literal["spool", "versions", "telemetry", "keys", "server", "clock", "policies", "disk", "settings"]
 
 
 class Finding(Word):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,24 +10,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from aims_mlflow.engines.content import content_fingerprint
 from aims_mlflow.engines.frames import Frame, engine_of
 from aims_mlflow.engines.whole import Again, Whole, as_pandas, gather
-from aims_mlflow.errors import AimsError, CannotMeasure, ConfigurationError
+from aims_mlflow.errors import AimsError, CannotMeasure
 from aims_mlflow.fingerprint import Fingerprint, fingerprint
+from aims_mlflow.settings import CELLS_IN_MEMORY, SAMPLE_ROWS, SAMPLE_SEED
 from aims_mlflow.system import System
 
 if TYPE_CHECKING:
     import pandas as pd
-
-CELLS = "AIMS_CELLS_IN_MEMORY"
-"""The environment variable for the cells (rows times columns) up to which a frame in memory goes to the checks whole."""
-CELLS_BY_DEFAULT = 50_000_000
-
-SAMPLE_ROWS = "AIMS_SAMPLE_ROWS"
-"""The environment variable for the rows of a sample, at most. A lazy frame or one of Spark that has no more is taken whole."""
-SAMPLE_ROWS_BY_DEFAULT = 100_000
-
-SEED = "AIMS_SAMPLE_SEED"
-"""The environment variable for the sample's seed."""
-SEED_BY_DEFAULT = 0
 
 log = logging.getLogger("aims_mlflow")
 T = TypeVar("T")
@@ -56,8 +44,7 @@ def take(given: Any, system: System) -> Taken:
         ConfigurationError: one of the environment variables is no number that can be used.
         CannotMeasure: it cannot be taken, or the engine failed; the engine's own words stay in the log, since they can quote data.
     """
-    cells, size = _number(CELLS, CELLS_BY_DEFAULT, 0), _number(SAMPLE_ROWS, SAMPLE_ROWS_BY_DEFAULT, 100)
-    seed = _number(SEED, SEED_BY_DEFAULT, 0)
+    cells, size, seed = (int(one.strictly()) for one in (CELLS_IN_MEMORY, SAMPLE_ROWS, SAMPLE_SEED))
     frame = Frame.of(given)
     return _asked(frame, lambda: _taken(frame, system, cells, size, seed))
 
@@ -92,12 +79,3 @@ def _asked(frame: Frame, do: Callable[[], T]) -> T:
             f"the {frame.engine} frame could not be read ({type(error).__name__})",
             fix="the text of the exception is in the log of the training process (it may quote data, so it is not kept)",
         ) from None
-
-
-def _number(name: str, otherwise: int, least: int) -> int:
-    said = os.environ.get(name, "").strip().replace("_", "")
-    if not said:
-        return otherwise
-    if not said.isdecimal() or not least <= int(said) < 2**62:
-        raise ConfigurationError(f"{name} is not a whole number of at least {least}", fix=f"set it to such as {otherwise}, or unset it")
-    return int(said)

@@ -15,6 +15,7 @@ from aims_mlflow.decision import Blocker, undecided
 from aims_mlflow.errand import Errand
 from aims_mlflow.errors import AimsError, StoreError
 from aims_mlflow.server.inside import serving
+from aims_mlflow.settings import GATE_SECONDS
 
 if TYPE_CHECKING:
     from mlflow.exceptions import MlflowException
@@ -29,11 +30,6 @@ log = logging.getLogger("aims_mlflow")
 
 DEFAULT_PROTECTED = ("champion", "production")
 """What is protected where no policy can be read."""
-
-PATIENCE = "AIMS_GATE_SECONDS"
-"""The environment variable with the seconds that the gate may take to read and decide; ``SECONDS`` where it is not set."""
-
-SECONDS = 300.0
 
 SAID = "_AIMS_MLFLOW_SAID"
 """Set in the environment once a server's start has been logged, so that its workers do not say it again."""
@@ -148,14 +144,11 @@ def say_once(*, server: bool) -> None:
 
 def within_patience(do: Callable[[], T]) -> T:
     """Do what only reads, in a thread that is left behind where it takes longer than ``AIMS_GATE_SECONDS``; StoreError then."""
-    try:
-        seconds = float(os.environ.get(PATIENCE) or SECONDS)
-    except ValueError:
-        seconds = SECONDS
+    seconds = GATE_SECONDS.value()
     reading = Errand(do, "aims-gate")
     if reading.wait(seconds):
         return reading.result()
-    fix = f"see whether the artifact store answers; {PATIENCE} sets the limit"
+    fix = f"see whether the artifact store answers; {GATE_SECONDS.name} sets the limit"
     raise StoreError(f"the gate had not read everything after {seconds:g} seconds", fix=fix)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections.abc import Callable
 from time import monotonic
@@ -11,15 +10,11 @@ from typing import Any, TypeVar
 
 from aims_mlflow.errand import Errand
 from aims_mlflow.errors import StoreError
+from aims_mlflow.settings import BUDGET_SECONDS
 
 T = TypeVar("T")
 
 log = logging.getLogger("aims_mlflow")
-
-VARIABLE = "AIMS_BUDGET_SECONDS"
-"""The environment variable with the seconds of a run; ``SECONDS`` where it is not set, or no positive number."""
-
-SECONDS = 5.0
 
 PAUSE = 30.0
 """Seconds after a refusal in which a server is not asked again: what is sent then waits in the spool."""
@@ -46,15 +41,6 @@ PATIENTLY = 0.5
 FIX = "see whether the MLflow server is well; `aims sync` sends what waits in the spool"
 
 
-def budget_seconds() -> float:
-    """Return what ``AIMS_BUDGET_SECONDS`` says; a setting that is no positive number is passed over."""
-    try:
-        seconds = float(os.environ.get(VARIABLE) or SECONDS)
-    except ValueError:
-        return SECONDS
-    return seconds if 0 < seconds < float("inf") else SECONDS
-
-
 class Budget:
     """The seconds that MLflow's trouble may cost one run in all. What succeeds costs nothing, however long it takes.
 
@@ -63,7 +49,7 @@ class Budget:
     """
 
     def __init__(self, seconds: float | None = None) -> None:
-        self._left = budget_seconds() if seconds is None else seconds
+        self._left = BUDGET_SECONDS.value() if seconds is None else seconds
         self._shut_until = 0.0
         self._lock = threading.Lock()
         self._thread = threading.local()
@@ -135,7 +121,9 @@ class Budget:
                 raise
         self.refused(spent)
         log.debug("a question to MLflow was left behind after %.1f s", monotonic() - began)
-        raise StoreError(f"MLflow's trouble may cost a run {budget_seconds():g} seconds ({VARIABLE}), and they are spent", fix=FIX)
+        raise StoreError(
+            f"MLflow's trouble may cost a run {BUDGET_SECONDS.value():g} seconds ({BUDGET_SECONDS.name}), and they are spent", fix=FIX
+        )
 
     def ask_here(self, do: Callable[[], T], *, is_trouble: Callable[[Exception], bool]) -> T:
         """Return what ``do`` returns, or raise what it raises, in this thread: a database file, which has a time limit of its own.

@@ -198,8 +198,25 @@ class TestSpool:
         assert problems(doctor()) == {"spool.quota"}
         monkeypatch.setenv("AIMS_SPOOL_BYTES", "much")
         said = doctor()
-        assert problems(said) == {"spool.limits"}
-        assert said.findings["spool.limits"]["where"] == "AIMS_SPOOL_BYTES"
+        assert problems(said) == {"settings.number"}
+        assert said.findings["settings.number"]["where"] == "AIMS_SPOOL_BYTES"
+
+    @pytest.mark.parametrize(
+        "variable", ["AIMS_BUDGET_SECONDS", "AIMS_GATE_SECONDS", "AIMS_SPOOL_DAYS", "AIMS_SAMPLE_ROWS", "AIMS_SAMPLE_SEED"]
+    )
+    def test_each_number_is_looked_at(self, variable: str, sound: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert "settings.number" not in doctor().findings
+        monkeypatch.setenv(variable, "-7")
+        found = doctor().findings["settings.number"]
+        assert (found["state"], found["where"]) == ("problem", variable)
+        assert "unset it" in found["fix"]
+
+    def test_a_name_that_nothing_reads_is_a_note_with_the_nearest(self, sound: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AIMS_POLICY_DIRS", SECRET)
+        said = doctor()
+        found = said.findings["settings.stranger"]
+        assert (found["state"], found["where"], found["fix"]) == ("note", "AIMS_POLICY_DIRS", "did you mean 'AIMS_POLICY_DIR'?")
+        assert SECRET not in str(said.findings)
 
     def test_what_a_dead_process_left_is_a_note(self, sound: Path) -> None:
         draft = spool.folder() / ".draft-0"

@@ -25,6 +25,7 @@ from aims_mlflow.fingerprint import fingerprint
 from aims_mlflow.hooks.tracking import track
 from aims_mlflow.judging.bounds import measure_verdict
 from aims_mlflow.observation import Code, Model, Observation, RunFacts
+from aims_mlflow.settings import CELLS_IN_MEMORY, SAMPLE_ROWS, SAMPLE_SEED
 from aims_mlflow.signing import open_bundle
 from aims_mlflow.store import Store
 from aims_mlflow.system import Requirement, System
@@ -105,9 +106,9 @@ def test_small_frames_in_memory_have_the_ordered_fingerprint(german: Any, declar
 @pytest.fixture
 def small_samples(monkeypatch: pytest.MonkeyPatch) -> None:
     """Samples of 300 rows at most, and nothing taken whole because it stands in memory."""
-    monkeypatch.setenv(taking.SAMPLE_ROWS, "300")
-    monkeypatch.setenv(taking.CELLS, "0")
-    monkeypatch.setenv(taking.SEED, "4")
+    monkeypatch.setenv(SAMPLE_ROWS.name, "300")
+    monkeypatch.setenv(CELLS_IN_MEMORY.name, "0")
+    monkeypatch.setenv(SAMPLE_SEED.name, "4")
 
 
 def test_counts_over_all_rows_stay_exact_and_the_rest_is_approximate(
@@ -211,7 +212,7 @@ def few_checks(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_decorated_arguments_of_any_engine(
     name: str, fitted: Any, declared: System, mlflow_home: str, tmp_path: Path, few_checks: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(taking.SAMPLE_ROWS, "200")
+    monkeypatch.setenv(SAMPLE_ROWS.name, "200")
     seen: list[Any] = []
 
     @track(declared)
@@ -280,7 +281,7 @@ def test_data_that_change_while_the_run_goes_on_are_noted(declared: System, fitt
 
 @pytest.mark.parametrize("said", ["many", "-1", "1.5", "50"], ids=["a word", "negative", "a fraction", "too few"])
 def test_a_wrong_setting_says_how_to_mend_it(said: str, declared: System, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(taking.SAMPLE_ROWS, said)
+    monkeypatch.setenv(SAMPLE_ROWS.name, said)
     with pytest.raises(ConfigurationError, match=r"AIMS_SAMPLE_ROWS is not a whole number of at least 100 .*set it to such as 100000"):
         taking.take(pa.table({"a": [1]}), declared)
 

@@ -13,7 +13,6 @@ import pytest
 
 from aims_mlflow import registry
 from aims_mlflow.capture.intake import Intake
-from aims_mlflow.engines import taking
 from aims_mlflow.engines.restating import ON_A_SAMPLE, restated
 from aims_mlflow.engines.whole import OVER_ALL_ROWS
 from aims_mlflow.errors import CannotMeasure
@@ -21,6 +20,7 @@ from aims_mlflow.evidence import CheckResult
 from aims_mlflow.measuring.expectations import asked
 from aims_mlflow.measuring.expectations.on_spark import OnSpark
 from aims_mlflow.observation import Code, Dataset, Observation, RunFacts
+from aims_mlflow.settings import SAMPLE_ROWS
 from aims_mlflow.system import Expectation, Requirement, System, expectation_id
 
 from .conftest import on
@@ -160,7 +160,7 @@ class Both:
 @pytest.fixture(scope="module")
 def both(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(taking.SAMPLE_ROWS, "300")
+        patch.setenv(SAMPLE_ROWS.name, "300")
         yield Both(tmp_path_factory.mktemp("expectations"), spark)
 
 

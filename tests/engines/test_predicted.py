@@ -15,7 +15,7 @@ import pytest
 from aims_mlflow import registry
 from aims_mlflow.bundle import BUNDLE_PATH
 from aims_mlflow.capture.intake import Intake
-from aims_mlflow.engines import counting, taking
+from aims_mlflow.engines import counting
 from aims_mlflow.engines.predicted import resolved
 from aims_mlflow.engines.restating import restated
 from aims_mlflow.engines.whole import OVER_ALL_ROWS
@@ -25,6 +25,7 @@ from aims_mlflow.hooks.tracking import track
 from aims_mlflow.judging import judge
 from aims_mlflow.measuring.predicting import feature_frame
 from aims_mlflow.observation import Code, Observation, RunFacts
+from aims_mlflow.settings import CELLS_IN_MEMORY, SAMPLE_ROWS, SAMPLE_SEED
 from aims_mlflow.signing import open_bundle
 from aims_mlflow.store import Store
 from aims_mlflow.system import Requirement, System
@@ -99,8 +100,8 @@ def observed(declared: System, frames: dict[str, Any], said: Any, scores: Any = 
 
 @pytest.fixture
 def small_samples(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(taking.SAMPLE_ROWS, "300")
-    monkeypatch.setenv(taking.CELLS, "0")
+    monkeypatch.setenv(SAMPLE_ROWS.name, "300")
+    monkeypatch.setenv(CELLS_IN_MEMORY.name, "0")
 
 
 def apart(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series[Any], pd.Series[Any]]:
@@ -224,7 +225,7 @@ def test_a_group_that_the_sample_has_not_leaves_scores_undecided(
     declared = system().model_copy(update={"requirements": (asked,)})
     foreign = on("duckdb", pa.Table.from_pandas(rows(), preserve_index=False), tmp_path)
     for seed in range(100):
-        monkeypatch.setenv(taking.SEED, str(seed))
+        monkeypatch.setenv(SAMPLE_SEED.name, str(seed))
         seen = observed(declared, {"test": foreign}, "said.by", "score")
         if "isle" not in set(seen.datasets["test"].frame["region"]):
             break

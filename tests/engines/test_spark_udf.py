@@ -13,9 +13,9 @@ from sklearn.linear_model import LogisticRegression
 
 from aims_mlflow import registry
 from aims_mlflow.bundle import BUNDLE_PATH, Bundle
-from aims_mlflow.engines import taking
 from aims_mlflow.evidence import CheckResult
 from aims_mlflow.hooks.tracking import track
+from aims_mlflow.settings import SAMPLE_ROWS
 from aims_mlflow.signing import open_bundle
 from aims_mlflow.store import Store
 from aims_mlflow.system import System
@@ -54,7 +54,7 @@ def test_its_answers_are_the_model_s_and_counted_over_all_rows(
     import mlflow
     from pyspark.sql.functions import lit, struct
 
-    monkeypatch.setenv(taking.SAMPLE_ROWS, "300")
+    monkeypatch.setenv(SAMPLE_ROWS.name, "300")
     few = {name: registry.get(name) for name in ("performance", "fairness")}
     monkeypatch.setattr(registry, "checks", lambda: few)
     frame = rows()

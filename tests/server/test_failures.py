@@ -213,13 +213,13 @@ class TestWithin:
         where = as_server(monkeypatch, tmp_path, database(postgres, "silent"))
         store = GatedSqlStore(f"aims+{where}")
         making.trained(Inside(where, where), "m")
-        monkeypatch.setenv(guarding.PATIENCE, "0.5")
+        monkeypatch.setenv("AIMS_GATE_SECONDS", "0.5")
         engine = sqlalchemy.create_engine(where)
         with engine.connect() as holder:
             holder.execute(sqlalchemy.text("LOCK TABLE runs IN ACCESS EXCLUSIVE MODE"))
             assert "had not read everything after 0.5 seconds" in refused(store)
         engine.dispose()
-        monkeypatch.delenv(guarding.PATIENCE)
+        monkeypatch.delenv("AIMS_GATE_SECONDS")
         store.set_registered_model_alias("m", "champion", "1")
 
     def test_workspaces_are_said_not_to_be_known(self, within: str, monkeypatch: pytest.MonkeyPatch) -> None:
