@@ -69,13 +69,8 @@ FIGURES = (
     Figure("restart", ("-m", "benchmarks", "soak"), table, {"AIMS_SOAK_RESTART": "1", "AIMS_SOAK_MINUTES": "2"}),
     Figure("mutants", ("-m", "tests.mutation", "--sample", "400"), matching(r"\d+ of \d+ died")),
     Figure("fuzzing", ("-m", "tests.fuzzing", "--minutes", "60"), table),
-    Figure(
-        "connections",
-        ("-m", "aims_mlflow.cli", "demo"),
-        connections,
-        {},
-        ("strace", "-f", "-qq", "-e", "trace=connect", "-o", "/dev/stdout"),
-    ),
+    Figure("connections", ("-m", "aims_mlflow.cli", "demo"), connections, {}, traced=True),
+    Figure("server", ("-m", "tests.server.started"), connections, {"PYTHONPATH": str(ROOT)}, traced=True),
 )
 
 
