@@ -15,6 +15,7 @@ from aims_mlflow.hooks import tapping
 from aims_mlflow.hooks.lifecycle import configured
 from aims_mlflow.hooks.sessions import Sessions
 from aims_mlflow.system import System
+from aims_mlflow.system.identity import registrable
 
 _sessions: Sessions | None = None
 _changing = threading.Lock()
@@ -35,7 +36,7 @@ def autolog(system: str | os.PathLike[str] | System = "aims.yaml", *, register: 
         disable: stop, and put MLflow's own methods back. Runs that are open then get no evidence.
 
     Raises:
-        ConfigurationError: the system file cannot be used, or AIMS_SIGNING_KEY names no file.
+        ConfigurationError: the system file cannot be used, or AIMS_SIGNING_KEY names no file, or MLflow would refuse the name.
     """
     global _sessions, _at_exit
     if disable:
@@ -45,11 +46,11 @@ def autolog(system: str | os.PathLike[str] | System = "aims.yaml", *, register: 
         if dropped is not None:
             dropped.drop()
         return
-    declared = configured(system)
+    declared, name = configured(system), registrable(register)
     with _changing:
         if _sessions is None:
-            _sessions = Sessions(declared, register)
-        _sessions.configure(declared, register)
+            _sessions = Sessions(declared, name)
+        _sessions.configure(declared, name)
         tapping.tap(_sessions)
         if not _at_exit:
             _before_exit(_close)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from mlflow.models.evaluation import EvaluationArtifact, EvaluationResult, ModelEvaluator
 
 from aims_mlflow.errors import ConfigurationError, StoreError, UnknownNameError
+from aims_mlflow.system.identity import registrable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -150,7 +151,7 @@ def _recorder(system: System, store: Store, run_id: str, model: Any, config: Map
         store=store,
         run_id=run_id,
         file=training_file() if made_here else "",
-        register=config.get("register"),
+        register=registrable(config.get("register")),
         ends_run=not joined,
         kind="training" if made_here else "assessment",
     )

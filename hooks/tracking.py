@@ -21,6 +21,7 @@ from aims_mlflow.errors import ConfigurationError, UnknownNameError
 from aims_mlflow.hooks.context import TrackedRun
 from aims_mlflow.hooks.lifecycle import Live, Settings, configured
 from aims_mlflow.system import ROLES, System
+from aims_mlflow.system.identity import registrable
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -54,14 +55,16 @@ def track(
         roles: data role -> name of the function's argument; default: ``data.roles`` of the system file.
 
     Raises:
-        ConfigurationError: the system file cannot be used, a role or argument does not exist, or AIMS_SIGNING_KEY names no file.
+        ConfigurationError: the system file cannot be used, a role or argument does not exist, AIMS_SIGNING_KEY names no file,
+            or MLflow would refuse the name.
     """
     declared = configured(system)
     for role in roles or {}:
         if role not in ROLES:
             raise UnknownNameError.among("data role", role, ROLES, where="track(roles=…)")
     chosen = dict(declared.data.roles) if roles is None else dict(roles)
-    return Tracker(Settings(declared, register, experiment, run_name, {str(r): a for r, a in chosen.items()}), roles is not None)
+    settings = Settings(declared, registrable(register), experiment, run_name, {str(r): a for r, a in chosen.items()})
+    return Tracker(settings, roles is not None)
 
 
 @final

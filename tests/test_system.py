@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
+from aims_mlflow.errors import ConfigurationError
 from aims_mlflow.system import Population, Robustness
+from aims_mlflow.system.identity import Identity, registrable
 
 
 @pytest.mark.parametrize(
@@ -36,3 +38,21 @@ def test_a_population_is_whole(shares: dict[str, float], why: str) -> None:
 
 def test_published_shares_may_be_rounded() -> None:
     assert Population(column="region", shares={"a": 0.333, "b": 0.333, "c": 0.333}).shares["a"] == 0.333
+
+
+@pytest.mark.parametrize("name", ["", "credit scoring", "main.risk.credit", "n" * 256])
+def test_a_registered_name_that_mlflow_takes(name: str) -> None:
+    from mlflow.utils.validation import _validate_model_name
+
+    assert registrable(name) == name
+    assert Identity(id="small", model=name).model == name
+    if name:
+        _validate_model_name(name)
+
+
+@pytest.mark.parametrize("name", ["a/b", "a:b", "n" * 257, "a\nb/"])
+def test_a_registered_name_that_mlflow_refuses(name: str) -> None:
+    with pytest.raises(ConfigurationError, match="cannot be the name of a registered model"):
+        registrable(name)
+    with pytest.raises(ValidationError, match="pattern"):
+        Identity(id="small", model=name)

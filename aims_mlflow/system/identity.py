@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from pydantic import Field, model_validator
 
+from aims_mlflow.errors import ConfigurationError
 from aims_mlflow.system.parts import Label, Part, Text, TierName
+
+MODEL_NAME = r"^[^/:]{0,256}$"
+"""What MLflow takes for the name of a registered model: its database holds 256 characters, and URIs need / and : for themselves."""
+
+
+def registrable(name: str | None) -> str | None:
+    """Return the name of a registered model as it stands; raises ConfigurationError where MLflow would refuse it."""
+    if name and re.fullmatch(MODEL_NAME, name) is None:
+        raise ConfigurationError(
+            f"{name[:80]!r} cannot be the name of a registered model", where="register", fix="take at most 256 characters, without / and :"
+        )
+    return name
 
 
 class Person(Part):
@@ -37,7 +51,11 @@ class Identity(Part):
     prohibited_uses: tuple[Text, ...] = Field(default=(), description="uses that are ruled out")
     affected_parties: tuple[Party, ...] = Field(default=(), description="people whom its outcomes touch")
     deployment: str = Field(default="", description="where and under which limits it runs: geography, languages, constraints")
-    model: str = Field(default="", description="the registered model's name in MLflow; a tracked model is registered under it")
+    model: str = Field(
+        default="",
+        pattern=MODEL_NAME,
+        description="the registered model's name in MLflow, without / and :; a tracked model is registered under it",
+    )
     baseline: str = Field(default="", description="the version that a new one is compared with, such as models:/credit-scoring@champion")
     tier: TierName | None = Field(
         default=None, description="how much is at stake, for the organisation file: low, limited or high; null: as that file says"

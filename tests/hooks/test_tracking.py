@@ -46,10 +46,12 @@ def runs(store: Store) -> list[Any]:
         (lambda s: aims.track("no-such.yaml"), ConfigurationError, "aims init"),
         (lambda s: aims.track(s, roles={"tset": "test"}), ConfigurationError, "did you mean 'test'"),
         (lambda s: aims.track(s, roles={"test": "tset"})(lambda test: None), ConfigurationError, "did you mean 'test'"),
+        (lambda s: aims.track(s, register="a/b:c"), ConfigurationError, "without / and :"),
+        (lambda s: aims.track(s, register="n" * 257), ConfigurationError, "at most 256 characters"),
         (lambda s: aims.track(s)(42), ConfigurationError, "functions"),
         (lambda s: aims.track(s)(dict), ConfigurationError, "functions"),
     ],
-    ids=["no file", "unknown role", "unknown argument", "not a function", "a class"],
+    ids=["no file", "unknown role", "unknown argument", "register-form", "register-long", "not a function", "a class"],
 )
 def test_configuration_errors_raise_at_decoration(make: Any, error: type[Exception], told: str, system: System) -> None:
     with pytest.raises(error, match=told):

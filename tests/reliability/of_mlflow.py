@@ -127,6 +127,7 @@ SERVER: tuple[Fault, ...] = (
     served("knows no logged models", on("/logged-models", says(404, UNKNOWN))),
     served("refuses a tag or metric", on("/runs/log-batch", says(400, REFUSAL))),
     served("refuses the inputs", on("/runs/log-inputs", says(400, REFUSAL))),
+    served("refuses the registered name", on("/registered-models/create", says(400, REFUSAL))),
     served("refuses the version", on("/model-versions/create", says(400, REFUSAL))),
     served("refuses to end the run", on("/runs/update", says(500))),
     served("has a full artifact store", on("/mlflow-artifacts/", says(507))),
@@ -232,15 +233,6 @@ def ended_run(scene: Scene) -> Iterator[None]:
     yield
 
 
-def named(model: str) -> Callable[[Scene], AbstractContextManager[None]]:
-    @contextmanager
-    def other_name(scene: Scene) -> Iterator[None]:
-        scene.rename(model)
-        yield
-
-    return other_name
-
-
 FILES: tuple[Fault, ...] = (
     Fault("database is read-only", read_only_database, ANY),
     Fault("database is locked", locked_database, ANY, seconds=90),
@@ -254,9 +246,4 @@ FILES: tuple[Fault, ...] = (
     Fault("run is ended by another", ended_run, ANY, stages=("middle", "end")),
     Fault("experiment is deleted", deleted_experiment, ANY),
 )
-NAMES: tuple[Fault, ...] = (
-    Fault("registered name is invalid", named("a/b:c"), "arrives", stages=("start",), stays=True),
-    Fault("registered name is too long", named("n" * 400), ANY, stages=("start",), stays=True),
-)
-
-MLFLOW = (*SERVER, *FILES, *NAMES)
+MLFLOW = (*SERVER, *FILES)

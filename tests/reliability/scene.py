@@ -91,8 +91,6 @@ class Fault:
     lasts: Literal["call", "stage"] = "call"
     seconds: float = 30.0
     checks: tuple[str, ...] = CHECKS
-    stays: bool = False
-    """Whether the parcel stays in the spool, with the reason: what MLflow refuses of it is refused for good."""
 
     def outcomes(self, stage: Stage) -> tuple[Outcome, ...]:
         found = self.comes_to[stage] if isinstance(self.comes_to, Mapping) else self.comes_to
@@ -144,10 +142,6 @@ class Scene:
     def store(self) -> Store:
         return Store(self.uri, self.uri)
 
-    def rename(self, model: str) -> None:
-        """Let the system file name another registered model."""
-        self.system = System.model_validate({**DECLARED, "system": {"id": "small", "model": model}})
-
     # The training
 
     def _reach(self, stage: Stage) -> None:
@@ -184,18 +178,14 @@ class Scene:
         logger.addHandler(self.heard)
         self._in_function = 0.0
         self.system_file.write_text(json.dumps(DECLARED))
-        renames = self.fault.name.startswith("registered name is")
-        if renames:
-            self._reach("start")
-        tracked = aims.track(self.system if renames else self.system_file)(lambda train, test: self._train(train, test))
+        tracked = aims.track(self.system_file)(lambda train, test: self._train(train, test))
         self.patch.setattr(registry, "checks", self._known_checks)
         error: BaseException | None = None
         returned: Any = None
         began = monotonic()
         try:
             try:
-                if not renames:
-                    self._reach("start")
+                self._reach("start")
                 returned = tracked(self.train, self.test)
             except BaseException as raised:
                 error = raised
