@@ -194,7 +194,7 @@ def _ready(seen: Observation, current: Dataset, reference: Dataset) -> _Pair:
     """Sort the columns into compared, unusable (asked for, but not comparable) and excluded (no dtype that can drift)."""
     pair = _Pair()
     here, there = column_names(current.frame), column_names(reference.frame)
-    frames = [_sampled(dataset.frame) for dataset in (reference, current)]
+    frames = [_sampled(seen, dataset) for dataset in (reference, current)]
     pair.sizes = (len(frames[0]), len(frames[1]))
     operated = "production" in (current.role, reference.role)
     read = {*(features(seen) or (*here, *there)), *seen.system.data.sensitive_columns}
@@ -211,8 +211,18 @@ def _ready(seen: Observation, current: Dataset, reference: Dataset) -> _Pair:
     return pair
 
 
-def _sampled(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame.sample(MOST_ROWS, random_state=SEED) if len(frame) > MOST_ROWS else frame
+def _sampled(seen: Observation, dataset: Dataset) -> pd.DataFrame:
+    """Return the rows that are compared: drawn by their content, so that they are the same on every engine, where it can be hashed."""
+    from aims_mlflow.measuring.frames.rows import drawn_by_content, hashes_of
+
+    frame = dataset.frame
+    if len(frame) <= MOST_ROWS:
+        return frame
+    try:
+        hashes = hashes_of(seen, dataset.role, tuple(sorted(column_names(frame))))
+    except CannotMeasure:  # cells that are arbitrary objects: such columns are not compared, and rows are drawn by their places
+        return frame.sample(MOST_ROWS, random_state=SEED)
+    return frame.iloc[drawn_by_content(hashes, MOST_ROWS, SEED)]
 
 
 def _add(pair: _Pair, name: str, reference: pd.Series[Any], current: pd.Series[Any]) -> None:

@@ -205,3 +205,13 @@ def test_the_users_frame_and_random_state_are_left_alone_and_nothing_is_printed(
     pd.testing.assert_frame_equal(seen.datasets["test"].frame, before)
     assert np.random.get_state()[1].tolist() == state
     assert capfd.readouterr() == ("", "")
+
+
+def test_the_rows_that_are_compared_are_the_same_in_any_order_and_dtype(seen_of: Any, german: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(module, "MOST_ROWS", 300)
+    train, test = german[:600], german[600:]
+    turned = train.sample(frac=1, random_state=3).astype({"credit_amount": "float64"})[[*reversed(train.columns)]]
+    one, other = (measured(seen_of(frames={"train": frame, "test": test}))[""] for frame in (train, turned))
+    assert sorted(one.facts["drifted_columns"]) == sorted(other.facts["drifted_columns"])
+    distances = [{(m.name, m.group): m.value for m in found.measures} for found in (one, other)]
+    assert distances[0] == pytest.approx(distances[1], abs=1e-12)

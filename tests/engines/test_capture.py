@@ -14,6 +14,7 @@ import pytest
 from aims_mlflow import registry
 from aims_mlflow.bundle import BUNDLE_PATH
 from aims_mlflow.capture.intake import Intake
+from aims_mlflow.checks import drift
 from aims_mlflow.engines import taking
 from aims_mlflow.engines.content import ALGORITHM, content_fingerprint
 from aims_mlflow.engines.restating import AT_LEAST, ON_A_SAMPLE, restated
@@ -34,7 +35,7 @@ from .conftest import on
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning", "ignore::FutureWarning")  # the libraries' own
 
-CHECKS = ("provenance", "quality", "overlap", "characteristics", "performance", "fairness", "representativeness")
+CHECKS = ("provenance", "quality", "overlap", "characteristics", "performance", "fairness", "representativeness", "drift")
 AT = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 
 
@@ -71,8 +72,9 @@ def on_pandas() -> dict[str, dict[Any, CheckResult]]:
 
 
 def test_all_rows_give_the_same_measures_on_every_engine(
-    engine: str, fitted: Any, declared: System, tmp_path: Path, on_pandas: Any, request: pytest.FixtureRequest
+    engine: str, fitted: Any, declared: System, tmp_path: Path, on_pandas: Any, request: pytest.FixtureRequest, monkeypatch: Any
 ) -> None:
+    monkeypatch.setattr(drift, "MOST_ROWS", 300)  # so that it compares a sample of the 600 and the 400
     spark = request.getfixturevalue("spark") if engine == "spark" else None
     frames = {"train": fitted.train, "test": fitted.test}
     foreign = {role: on(engine, pa.Table.from_pandas(f, preserve_index=False), tmp_path, spark) for role, f in frames.items()}

@@ -59,6 +59,31 @@ def row_ids(frames: Sequence[pd.DataFrame], columns: Sequence[str]) -> tuple[np.
     return ids_of([row_hashes(frame, columns) for frame in frames])
 
 
+def drawn_by_content(hashes: np.ndarray, most: int, seed: int) -> np.ndarray:
+    """Return the positions of ``most`` rows (all, where there are fewer), drawn without replacement and each with the same chance.
+
+    Which rows are drawn, and their order, follow from their content and the seed alone: the same rows give the same sample in any
+    order, and so on any engine. Equal rows cannot be told apart: of each the first, second, … copy is drawn or not by itself.
+
+    Args:
+        hashes: ``row_hashes`` of the rows, (rows, 2).
+        most: how many.
+        seed: an integer from 0 on.
+    """
+    import numpy as np
+
+    order = np.lexsort((hashes[:, 1], hashes[:, 0]))
+    arranged = hashes[order]
+    fresh = np.ones(len(hashes), dtype=bool)
+    fresh[1:] = (arranged[1:] != arranged[:-1]).any(axis=1)
+    places = np.arange(len(hashes))
+    copy = (places - np.maximum.accumulate(np.where(fresh, places, 0))).astype(np.uint64)
+    start = np.uint64((seed + 1) * 0x9E3779B97F4A7C15 % 2**64)
+    lots = _mixed(_mixed(arranged[:, 0] + start) ^ _mixed(arranged[:, 1] + _mixed(copy + np.uint64(1))))
+    chosen: np.ndarray = order[np.argsort(lots, kind="stable")[:most]]
+    return chosen
+
+
 def ids_of(hashes: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
     """Return an integer for each hash, (rows, 2) each, the same for equal ones, counted from 0 without gaps."""
     import numpy as np

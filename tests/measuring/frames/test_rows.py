@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import hypergeom
 
 from aims_mlflow.errors import CannotMeasure
-from aims_mlflow.measuring.frames.rows import row_hashes, row_ids
+from aims_mlflow.measuring.frames.rows import drawn_by_content, row_hashes, row_ids
 
 ROWS = st.lists(
     st.tuples(
@@ -90,3 +91,35 @@ def test_every_bit_of_a_million_hashes_is_used() -> None:
 def test_objects_are_refused() -> None:
     with pytest.raises(CannotMeasure, match="column 'c'"):
         row_hashes(pd.DataFrame({"c": [object()]}), ["c"])
+
+
+def drawn(frame: pd.DataFrame, most: int, seed: int = 0) -> pd.DataFrame:
+    return frame.iloc[drawn_by_content(row_hashes(frame, [*frame.columns]), most, seed)].reset_index(drop=True)
+
+
+@settings(max_examples=40, deadline=None)
+@given(ROWS, st.integers(0, 12), st.integers(0, 3), st.randoms(use_true_random=False))
+def test_the_rows_that_are_drawn_do_not_depend_on_their_order(rows: list[Any], most: int, seed: int, random: Any) -> None:
+    frame = framed(rows)
+    turned = [*range(len(frame))]
+    random.shuffle(turned)
+    one, other = drawn(frame, most, seed), drawn(frame.iloc[turned], most, seed)
+    assert len(one) == min(most, len(frame))
+    assert (row_hashes(one, [*one.columns]) == row_hashes(other, [*other.columns])).all()
+    assert len(set(drawn_by_content(row_hashes(frame, [*frame.columns]), most, seed))) == len(one)
+
+
+def test_each_row_is_drawn_with_the_same_chance_and_each_copy_of_equal_rows_too() -> None:
+    """Over 400 seeds a row is drawn 100 times, give or take 8.7 (binomial); equal rows come as a hypergeometric draw has them."""
+    frame = pd.DataFrame({"x": [*range(60), *[1000] * 40]})
+    seeds, most = 400, 25
+    times, copies = np.zeros(60), []
+    for seed in range(seeds):
+        found = drawn(frame, most, seed)["x"]
+        copies.append(int((found == 1000).sum()))
+        times[found[found < 60]] += 1
+    assert abs(times.mean() - 100) < 5 * 8.7 / np.sqrt(60)
+    assert 6.5 < times.std() < 11
+    expected = hypergeom(100, 40, most)
+    assert abs(np.mean(copies) - expected.mean()) < 5 * expected.std() / np.sqrt(seeds)
+    assert 0.8 < np.std(copies) / expected.std() < 1.2
