@@ -113,8 +113,9 @@ def _keys(files: Mapping[str, bytes]) -> dict[str, bytes]:
             continue
         try:
             signatures = json.loads(content)["signatures"]
-            pairs = [(str(s["keyid"]), str(s[PUBLIC_KEY_FIELD])) for s in signatures if PUBLIC_KEY_FIELD in s]
-        except (KeyError, TypeError, ValueError, RecursionError):
+            found |= {
+                f"keys/{path_part(str(s['keyid']))}.pub": str(s[PUBLIC_KEY_FIELD]).encode() for s in signatures if PUBLIC_KEY_FIELD in s
+            }
+        except (KeyError, TypeError, ValueError, RecursionError):  # foreign bytes; also a key that UTF-8 cannot hold
             continue
-        found |= {f"keys/{path_part(name)}.pub": key.encode() for name, key in pairs}
     return found
