@@ -21,6 +21,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tests.fuzzing.readers import Find, Reader
 
+POOL = 500
+"""Contents of one reader that are remembered, beside its seeds, for the next mutations."""
+
 CORPUS = Path(__file__).parent / "corpus"
 
 
@@ -37,6 +40,8 @@ class Tally:
         self.corpus = corpus
         self.tried: Counter[str] = Counter()
         self.read: Counter[str] = Counter()
+        self.spent: Counter[str] = Counter()
+        """Microseconds of processor time that each reader has had."""
         self.finds: dict[str, tuple[str, Find]] = {}
         self.began = time.monotonic()
 
@@ -45,7 +50,9 @@ class Tally:
         from tests.fuzzing.readers import tried
 
         reader = self.readers[number % len(self.readers)]
+        began = time.process_time_ns()
         found, said = tried(reader, content)
+        self.spent[reader.name] += (time.process_time_ns() - began) // 1000
         self.tried[reader.name] += 1
         self.read[reader.name] += said == "read"
         if found is not None and f"{reader.name} {found.place}" not in self.finds:
@@ -55,12 +62,20 @@ class Tally:
             path.write_bytes(content)
             say(f"FIND {reader.name}: {found.what} [{found.place}] -> {path}")
 
+    def poorest(self) -> int:
+        """Return the number of the reader that has had the least time."""
+        return min(range(len(self.readers)), key=lambda number: self.spent[self.readers[number].name])
+
     def table(self) -> str:
         """Return how often each reader was asked, and what was found."""
         minutes = (time.monotonic() - self.began) / 60
-        rows = [f"{self.tried.total()} contents in {minutes:.1f} minutes, {len(self.finds)} finds", "", "reader  tried  read  finds"]
+        processor = self.spent.total() / 60e6
+        rows = [f"{self.tried.total()} contents in {minutes:.1f} minutes ({processor:.1f} of processor time), {len(self.finds)} finds"]
+        rows += ["", "| reader | tried | read | seconds | finds |", "|---|---|---|---|---|"]
         finds = Counter(name for name, _ in self.finds.values())
-        rows += [f"{one.name}  {self.tried[one.name]}  {self.read[one.name]}  {finds[one.name]}" for one in self.readers]
+        for one in self.readers:
+            name = one.name
+            rows.append(f"| {name} | {self.tried[name]:,} | {self.read[name]:,} | {self.spent[name] / 1e6:.0f} | {finds[name]} |")
         return "\n".join(rows)
 
 
@@ -78,7 +93,7 @@ def plain(tally: Tally, rounds: int, seed: int, until: float = float("inf")) -> 
 
 
 def guided(tally: Tally, minutes: float, seed: int, found: Path) -> None:
-    """Let libFuzzer choose what to mutate by what it reaches (https://github.com/google/atheris); does not return."""
+    """Let libFuzzer keep what reaches more code (https://github.com/google/atheris), each reader with the same time; does not return."""
     from tests.fuzzing.mutating import LARGEST, mutated
 
     atheris: Any = importlib.import_module("atheris")
@@ -88,6 +103,7 @@ def guided(tally: Tally, minutes: float, seed: int, found: Path) -> None:
         for content in (*one.seeds, *kept(one.name, tally.corpus)):
             (found / hashlib.sha256(bytes([number]) + content).hexdigest()).write_bytes(bytes([number]) + content)
     seeds = [one.seeds for one in tally.readers]
+    pools = [[*one.seeds] for one in tally.readers]
     until = time.monotonic() + minutes * 60
 
     def one_input(data: bytes) -> None:
@@ -101,9 +117,12 @@ def guided(tally: Tally, minutes: float, seed: int, found: Path) -> None:
         random = Random(seed)  # noqa: S311 - it has to be the same each time
         if not data:
             data = bytes([random.randrange(count)])
-        own = seeds[data[0] % count]
-        content = atheris.Mutate(data[1:], largest - 1) if random.random() < 0.2 and data[1:] else mutated(data[1:], random, own)
-        return (data[:1] + bytes(content))[:largest]
+        pools[data[0] % count].append(data[1:])  # it is in the corpus since it reached something new
+        del pools[data[0] % count][len(seeds[data[0] % count]) : -POOL]
+        number = tally.poorest()
+        base = data[1:] if number == data[0] % count else random.choice(pools[number])
+        content = atheris.Mutate(base, largest - 1) if random.random() < 0.2 and base else mutated(base, random, seeds[number])
+        return (bytes([number]) + bytes(content))[:largest]
 
     options = [f"-max_len={LARGEST}", f"-seed={seed}", "-timeout=120", "-rss_limit_mb=6000", "-len_control=0", "-verbosity=0"]
     atheris.Setup([sys.argv[0], *options, str(found)], one_input, custom_mutator=mutator)
