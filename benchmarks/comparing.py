@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import statistics
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -116,7 +117,7 @@ def _range(seconds: tuple[float, ...]) -> str:
 
 @dataclass
 class Spent:
-    """What a block took: seconds of processor time in this process and its children that have ended, and seconds by the clock."""
+    """What a block took: seconds of processor time in this process and those below it, and seconds by the clock."""
 
     cpu: float = 0.0
     wall: float = 0.0
@@ -124,35 +125,59 @@ class Spent:
 
 @contextmanager
 def spent() -> Iterator[Spent]:
-    """Measure a block: its processor time, that of children that still run (Spark's Java among them), and the clock."""
-    made = Spent()
-    cpu, wall = _processor(), time.perf_counter()
+    """Measure a block: its processor time, that of all processes below (Spark's Java and its Python among them), and the clock.
+
+    Processes below are looked at five times a second, each by itself, so that the time of one that ends meanwhile still counts:
+    Spark ends idle workers without waiting for them. What a child does in its last fifth of a second is missed.
+    """
+    made, over = Spent(), threading.Event()
+    before = _each()
+    seen = dict(before)
+
+    def look() -> None:
+        seen.update(_each())
+
+    def watch() -> None:
+        while not over.wait(0.2):
+            look()
+
+    watching = threading.Thread(target=watch, daemon=True)
+    own, wall = time.process_time(), time.perf_counter()
+    watching.start()
     try:
         yield made
     finally:
-        made.cpu, made.wall = _processor() - cpu, time.perf_counter() - wall
+        over.set()
+        watching.join()
+        look()
+        made.wall = time.perf_counter() - wall
+        made.cpu = time.process_time() - own + sum(seen.values()) - sum(before.values())
 
 
-def _processor() -> float:
-    """Return the processor seconds of this process, of its children that have ended and, where /proc says it, of those that still run."""
-    own = os.times()
-    return own.user + own.system + own.children_user + own.children_system + sum(children().values())
+def _each() -> dict[int, float]:
+    """Return the processor seconds of each process below this one that runs now."""
+    return {pid: own for pid, (own, _) in _below(os.getpid()).items()}
 
 
 def children(of: int = 0) -> dict[int, float]:
     """Return the processes below one (this one) that still run: the processor seconds of each, and of its own children that have ended."""
-    found: dict[int, tuple[int, float]] = {}
+    return {pid: own + ended for pid, (own, ended) in _below(of or os.getpid()).items()}
+
+
+def _below(top: int) -> dict[int, tuple[float, float]]:
+    """Return, of each process below one, its own processor seconds and those of its children that it has waited for."""
+    found: dict[int, tuple[int, float, float]] = {}
+    tick = os.sysconf("SC_CLK_TCK")
     for place in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = place.read_text().rpartition(")")[2].split()
         except OSError:
             continue
-        found[int(place.parent.name)] = int(fields[1]), sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
-    top = of or os.getpid()
+        found[int(place.parent.name)] = int(fields[1]), sum(map(int, fields[11:13])) / tick, sum(map(int, fields[13:15])) / tick
     below = {top}
-    while new := {pid for pid, (parent, _) in found.items() if parent in below} - below:
+    while new := {pid for pid, (parent, *_) in found.items() if parent in below} - below:
         below |= new
-    return {pid: found[pid][1] for pid in below if pid != top}
+    return {pid: found[pid][1:] for pid in below if pid != top}
 
 
 def resident(pid: int, field: str) -> int:

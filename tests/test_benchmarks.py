@@ -70,16 +70,17 @@ def test_what_is_simulated_is_printed_as_a_table_of_its_own(name: str) -> None:
 
 def test_what_a_block_takes_is_counted_with_its_children() -> None:
     code = (
-        "import subprocess, sys\n"
+        "import signal, subprocess, sys\n"
         "from benchmarks.comparing import children, resident, spent\n"
-        "busy = 'import time\\nwhile time.process_time() < 0.3: pass\\nprint()\\ninput()'\n"
+        "signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"  # nobody waits for what ends, as Spark does with its workers
+        "busy = 'import time\\nwhile time.process_time() < 0.8: pass\\nprint()\\ninput()'\n"
         "with spent() as took:\n"
         "    child = subprocess.Popen([sys.executable, '-c', busy], stdin=subprocess.PIPE, stdout=subprocess.PIPE)\n"
         "    child.stdout.readline()\n"
         "    assert child.pid in children(), children()\n"
         "    assert resident(child.pid, 'VmHWM') >= resident(child.pid, 'VmRSS') > 1_000_000\n"
         "    child.communicate(b'')\n"
-        "assert took.cpu >= 0.29, took\n"
+        "assert 0.5 <= took.cpu < 5, took\n"
         "assert took.wall > 0 and resident(child.pid, 'VmRSS') == 0\n"
     )
     ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
