@@ -88,7 +88,9 @@ def taken(figure: Figure) -> tuple[list[str], bool]:
         found = list(figure.lines(trace.read_text(errors="replace") if figure.traced else ran.stdout))
     sound = not ran.returncode and bool(found)
     if not sound:
-        found += [f"**failed** with exit code {ran.returncode}: {(ran.stdout + ran.stderr).strip()[-300:]}"]
+        which = [line for line in ran.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]  # pytest's own summary
+        said = "; ".join(which)[:2000] or (ran.stdout + ran.stderr).strip()[-300:]
+        found += [f"**failed** with exit code {ran.returncode}: {said}"]
     took = f"Taken on {datetime.now(UTC):%Y-%m-%d} in {(time.monotonic() - began) / 60:.0f} min, load {load:.1f} before it began."
     return [*found, "", took], sound
 

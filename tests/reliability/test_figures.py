@@ -40,7 +40,13 @@ def test_only_the_lines_of_the_figure_are_replaced(tmp_path: Path, monkeypatch: 
 
 
 @pytest.mark.parametrize(
-    ("code", "told"), [("raise SystemExit('worse')", "worse"), ("print('nothing of use')", "exit code 0")], ids=["fails", "says nothing"]
+    ("code", "told"),
+    [
+        ("raise SystemExit('worse')", "worse"),
+        ("print('nothing of use')", "exit code 0"),
+        ("import sys; print('FAILED test_it - why'); sys.stderr.write('noise'); sys.exit(1)", "exit code 1: FAILED test_it - why"),
+    ],
+    ids=["fails", "says nothing", "says which"],
 )
 def test_a_command_that_fails_or_says_nothing_is_no_figure(code: str, told: str) -> None:
     lines, well = taken(Figure("one", ("-c", code), matching("kills"), {}))
