@@ -14,7 +14,7 @@ import pytest
 from hypothesis import settings
 
 import aims_mlflow  # noqa: F401 - switches the libraries' telemetry off before any of them is imported
-from tests.full import part
+from tests.full import LONGEST, part
 
 HERE = Path(__file__).parent
 
@@ -29,6 +29,12 @@ class Fitted(NamedTuple):
     pipeline: Any
     train: Any
     test: Any
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the files that take longest begin first; the order is else as it was."""
+    places = {HERE / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 def pytest_collection_finish() -> None:
