@@ -37,7 +37,7 @@ test: .venv/ready
 	$(MAKE) unit
 
 full: .venv/ready # every case, frame, row and round of the longest tests, of which `make test` runs a part; takes an hour
-	AIMS_TESTS_FULL=1 AIMS_RACE_ROUNDS=125 $(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+	AIMS_TESTS_FULL=1 AIMS_RACE_ROUNDS=125 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .venv/hunting: .venv/ready requirements-hunting.lock
 	$(PIP) requirements-hunting.lock
@@ -73,7 +73,7 @@ pyright: .venv/ready
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 unit: .venv/ready
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 lock: # resolves anew; names versions and hashes, never an address; rfc3987-syntax costs each import of jsonschema two seconds
 	$(BIN)/uv pip compile pyproject.toml --group dev --generate-hashes --no-emit-index-url --python-version 3.11 \

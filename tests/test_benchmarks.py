@@ -47,6 +47,7 @@ def test_both_ways_come_to_the_same_numbers(tmp_path: Path) -> None:
         assert words.startswith(("yes", "not comparable", "nothing to compare", "the same distribution")), name
 
 
+@only_full
 def test_the_command_prints_a_table() -> None:
     command = [sys.executable, "-m", "benchmarks", "imports", "--quick", "--times", "3"]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)

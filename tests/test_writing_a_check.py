@@ -14,6 +14,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.full import only_full
+
 PAGE = Path(__file__).parents[1] / "docs" / "writing-a-check.md"
 FILES = ["label_agreement.py", "aims.yaml", "train.py", "test_label_agreement.py", "pyproject.toml"]
 
@@ -79,6 +81,7 @@ def test_every_block_is_a_file_or_a_command() -> None:
     assert [block.language for block in BLOCKS] == ["python", "yaml", "python", "sh", "python", "sh", "toml", "sh"]
 
 
+@only_full
 def test_the_page_can_be_followed(reader: Reader) -> None:
     training, testing, sharing = (block.text for block in BLOCKS if block.language == "sh")
     done = reader.does(training)
