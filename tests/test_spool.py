@@ -291,6 +291,7 @@ class TestLimits:
     def test_a_limit_that_is_no_number_costs_no_evidence(self, setting: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("AIMS_SPOOL_BYTES", setting)
         spool.put(other(1))
+        assert len(spool.pending()) == 1
 
 
 def refuse(monkeypatch: pytest.MonkeyPatch, number: int, call: str) -> None:
