@@ -155,9 +155,7 @@ class Live:
         """Tell rank 0, which makes the run and its evidence, what this rank was given."""
         from aims_mlflow.capture import sharing
 
-        place = sharing.meeting(here, _name(function, file))
-        share = sharing.Share(self._settings.system, place) if place is not None else None
-        self.handle = TrackedRun(share=share)
+        self.handle = TrackedRun(share=sharing.Share(self._settings.system, sharing.meeting(here, _name(function, file))))
         log.info("this is rank %d of %d: rank 0 makes the run and its evidence", *here)
         for role, argument in self._settings.roles.items():
             if arguments.get(argument) is not None:
@@ -190,7 +188,7 @@ class Live:
             experiment=self._settings.experiment or "",
             run_name=self._settings.run_name or "",
             ends_run=not joined,
-            others=sharing.meeting(here, _name(function, file)),
+            others=sharing.meeting(here, _name(function, file)) if here.of > 1 else None,
         )
         self.handle = TrackedRun(self._recorder)
         if not run_id:

@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -28,7 +28,8 @@ from aims_mlflow.capture.ranks import Rank
 from aims_mlflow.errors import CannotMeasure
 from aims_mlflow.observation import Dataset
 from aims_mlflow.signing import home
-from aims_mlflow.system import Source, System
+from aims_mlflow.system import ROLES, Source, System
+from aims_mlflow.system.parts import RoleName
 
 log = logging.getLogger("aims_mlflow")
 
@@ -58,7 +59,7 @@ class Told(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     rank: int = Field(ge=1)
-    datasets: dict[str, Given]
+    datasets: dict[RoleName, Given]
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Meeting:
     folder: Path
     rank: Rank
 
-    def tell(self, datasets: Mapping[str, Given]) -> None:
+    def tell(self, datasets: Mapping[RoleName, Given]) -> None:
         """Write what this rank was given, in place of what it told before. Raises OSError."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         told = Told(rank=self.rank.number, datasets=dict(datasets))
@@ -100,13 +101,11 @@ class Meeting:
                     shutil.rmtree(path, ignore_errors=True)
 
 
-def meeting(here: Rank, name: str) -> Meeting | None:
-    """Return where the ranks of this call of ``name`` meet; None for a process that trains alone.
+def meeting(here: Rank, name: str) -> Meeting:
+    """Return where the ranks of this call of ``name`` meet.
 
-    Ranks find each other by what their launcher told all of them, by the name, and by how often it was called before.
+    They find each other by what their launcher told all of them, by the name, and by how often it was called before.
     """
-    if here.of < 2:
-        return None
     with _counting:
         _calls[name] += 1
         words = (*_launch(), str(here.of), name, str(_calls[name]))
@@ -130,17 +129,19 @@ class Share(Intake):
     def __init__(self, system: System, place: Meeting) -> None:
         super().__init__(system)
         self._place = place
-        self._given: dict[str, Given] = {}
+        self._given: dict[RoleName, Given] = {}
 
     def data(self, frame: Any, role: str, source: str | Source | None = None, note: str = "") -> None:
         """Fingerprint a frame and tell rank 0; raises as ``Intake.data`` does, and OSError where the folder cannot be written."""
-        self._given[role] = Given(rows=0, algorithm="", sha256="")
+        given = Given(rows=0, algorithm="", sha256="")
         try:
             super().data(frame, role, source, note)
             found = self._seen.pop(role).dataset.fingerprint
-            self._given[role] = Given(rows=found.rows, algorithm=found.algorithm, sha256=found.sha256)
+            given = Given(rows=found.rows, algorithm=found.algorithm, sha256=found.sha256)
         finally:
-            self._place.tell(self._given)
+            if role in ROLES:
+                self._given[cast("RoleName", role)] = given
+                self._place.tell(self._given)
 
 
 def unlike(datasets: Mapping[str, Dataset], heard: Mapping[int, Told]) -> dict[str, CannotMeasure]:
@@ -149,7 +150,7 @@ def unlike(datasets: Mapping[str, Dataset], heard: Mapping[int, Told]) -> dict[s
     Such a training has learned from rows that rank 0 never saw, so what is measured here would be of a part.
     """
     found: dict[str, CannotMeasure] = {}
-    for role in dict.fromkeys([*datasets, *(role for told in heard.values() for role in told.datasets)]):
+    for role in dict.fromkeys(role for told in heard.values() for role in told.datasets):
         given = {number: told.datasets[role] for number, told in heard.items() if role in told.datasets}
         own = datasets.get(role)
         others = [number for number, one in given.items() if own is None or not one.sha256 or one.sha256 != own.fingerprint.sha256]

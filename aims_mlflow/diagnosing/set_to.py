@@ -23,7 +23,7 @@ def _numbers() -> Iterator[Finding]:
         try:
             one.strictly()
         except ConfigurationError as wrong:
-            what = f"{wrong.what}, so {one.default:g} counts, or the data are refused that it is about"
+            what = f"{wrong.what}, so the default counts ({one.usual}), or data are refused that are to be sampled by it"
             yield Finding(area="settings", code="number", state="problem", what=what, where=one.name, fix=wrong.fix)
 
 

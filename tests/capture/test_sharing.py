@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from aims_mlflow.capture import sharing
-from aims_mlflow.capture.ranks import ALONE, Rank
-from aims_mlflow.errors import CannotMeasure
+from aims_mlflow.capture.ranks import Rank
+from aims_mlflow.errors import CannotMeasure, UnknownNameError
 from aims_mlflow.fingerprint import fingerprint
 from aims_mlflow.observation import Dataset
 from aims_mlflow.system import System
@@ -42,9 +42,7 @@ def frame(canary: str = "secret") -> pd.DataFrame:
 def place(number: int, of: int = 3, name: str = "train") -> sharing.Meeting:
     """Return where a rank meets the others, as the first call of its process."""
     sharing._calls.clear()
-    found = sharing.meeting(Rank(number, of), name)
-    assert found is not None
-    return found
+    return sharing.meeting(Rank(number, of), name)
 
 
 def dataset(given: pd.DataFrame, role: str = "train") -> dict[str, Dataset]:
@@ -57,16 +55,11 @@ def told(number: int, role: str, given: Any, of: int = 3) -> sharing.Meeting:
     return at
 
 
-def test_who_trains_alone_meets_nobody() -> None:
-    assert sharing.meeting(ALONE, "train") is None
-
-
 def test_ranks_meet_by_launch_name_and_call(monkeypatch: pytest.MonkeyPatch) -> None:
     assert place(0).folder == place(1).folder
     assert place(0).folder != place(0, name="other").folder
     assert place(0).folder != place(0, of=4).folder
     first, second = place(0), sharing.meeting(Rank(0, 3), "train")
-    assert second is not None
     assert first.folder != second.folder
     found = set()
     for name, value in [("MASTER_ADDR", "a"), ("MASTER_PORT", "1"), ("TORCHELASTIC_RUN_ID", "r"), ("TORCHELASTIC_RESTART_COUNT", "1")]:
@@ -138,3 +131,10 @@ def test_nothing_stays_behind() -> None:
     at.end()
     assert [*at.folder.parent.iterdir()] == [young]
     at.end()
+
+
+def test_a_role_that_there_is_not_is_refused_and_not_told() -> None:
+    at = place(1)
+    with pytest.raises(UnknownNameError):
+        sharing.Share(SYSTEM, at).data(frame(), "trian")
+    assert at.heard() == {}

@@ -72,14 +72,11 @@ def drawn_by_content(hashes: np.ndarray, most: int, seed: int) -> np.ndarray:
     """
     import numpy as np
 
-    order = np.lexsort((hashes[:, 1], hashes[:, 0]))
-    arranged = hashes[order]
-    fresh = np.ones(len(hashes), dtype=bool)
-    fresh[1:] = (arranged[1:] != arranged[:-1]).any(axis=1)
-    places = np.arange(len(hashes))
-    copy = (places - np.maximum.accumulate(np.where(fresh, places, 0))).astype(np.uint64)
+    (ids,) = ids_of([hashes])
+    order = np.argsort(ids, kind="stable")
+    copy = (np.arange(len(ids)) - np.searchsorted(ids[order], ids[order])).astype(np.uint64)  # the first, second, ... of equal rows
     start = np.uint64((seed + 1) * 0x9E3779B97F4A7C15 % 2**64)
-    lots = _mixed(_mixed(arranged[:, 0] + start) ^ _mixed(arranged[:, 1] + _mixed(copy + np.uint64(1))))
+    lots = _mixed(_mixed(hashes[order, 0] + start) ^ _mixed(hashes[order, 1] + _mixed(copy + np.uint64(1))))
     chosen: np.ndarray = order[np.argsort(lots, kind="stable")[:most]]
     return chosen
 
