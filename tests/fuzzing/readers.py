@@ -6,7 +6,6 @@ import contextlib
 import gzip
 import hashlib
 import json
-import resource
 import signal
 import time
 import traceback
@@ -135,7 +134,7 @@ def readers(folder: Path) -> dict[str, Reader]:
 
 def tried(reader: Reader, content: bytes) -> tuple[Find | None, str]:
     """Give a content to a reader; return the find, and in a word what became of it: ``read``, or the reason of the refusal."""
-    before, began = _peak(), time.process_time()
+    before, began = _peak_from_now_on(), time.process_time()
     said, found = "read", None
     try:
         with _limited():
@@ -172,9 +171,16 @@ def _limited() -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
+def _peak_from_now_on() -> float:
+    """Forget the most memory that this process has had, so that what others took before hides nothing; return what it has now, in MB."""
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # proc(5): resets VmHWM to what is resident
+    return _peak()
+
+
 def _peak() -> float:
-    """Return the most memory that this process has had, in MB: it only grows, so that a leap is one content's doing."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """Return the most memory that this process has had since it was told to forget, in MB."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
 def _place(error: BaseException) -> str:

@@ -75,8 +75,8 @@ def slow(content: bytes) -> None:
     sum(i * len(content) for i in range(300_000))
 
 
-def large(content: bytes) -> None:
-    assert len(content * (300 * 2**20))
+def large(content: bytes, megabytes: int = 300) -> None:
+    assert len(content * (megabytes * 2**20))
 
 
 @pytest.mark.parametrize(("read", "what"), [(broken, "KeyError"), (slow, "seconds"), (large, "MB")], ids=["another-error", "slow", "large"])
@@ -86,6 +86,16 @@ def test_what_no_reader_may_do_is_a_find(read: Callable[[bytes], None], what: st
     found, _ = tried(Reader("planted", (), read), b"!")
     assert found is not None
     assert what in found.what
+
+
+def test_what_took_much_memory_before_hides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    large(b"!", 900)
+    monkeypatch.setattr(table, "SECONDS", 100.0)
+    for _ in range(2):
+        found, _ = tried(Reader("planted", (), large), b"!")
+        assert found is not None
+        assert "MB" in found.what
+    assert tried(Reader("planted", (), broken), b"fine") == (None, "read")
 
 
 def test_a_find_is_kept_once_with_its_content_and_a_refusal_is_none(tmp_path: Path) -> None:
