@@ -199,7 +199,7 @@ def _drift(here: Bundle, there: Bundle) -> str:
     return (
         f"Drift from 1994 to 1995: {share:.1%} of {len(moved)} columns on pandas, {other_share:.1%} on Spark, "
         f"{'the same ones' if names == others else f'not the same ones ({sorted(names ^ others)})'}: {most or 'none'}. "
-        f"Distances lie at most {apart:.4f} apart: the check compares 20,000 rows of each year, drawn by their places."
+        f"Distances lie at most {apart:.4f} apart: the check compares 20,000 rows of each year, drawn by their content."
     )
 
 
