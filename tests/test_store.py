@@ -8,6 +8,7 @@ import pytest
 from aims_mlflow.errors import StoreError, VerificationError
 from aims_mlflow.store import InputView, Store, visible_cut
 from aims_mlflow.store.flavours import flavour_name, requirements
+from aims_mlflow.store.logs import AT_ONCE
 
 
 class Constant:
@@ -135,3 +136,13 @@ def test_flavours_and_requirements(fitted: Any) -> None:
 def test_visible_cut_keeps_short_text_and_the_limit() -> None:
     assert visible_cut("short") == "short"
     assert len(visible_cut("x" * 10_000)) == 8_000
+
+
+def test_artifacts_are_not_fetched_far_ahead_of_who_takes_them(mlflow_home: str) -> None:
+    done: list[int] = []
+    keys = range(3 * AT_ONCE)
+    each = Store()._each(keys, "read", lambda key: done.append(key) or -key)  # type: ignore[func-returns-value]
+    assert next(each) == (0, 0)
+    assert len(done) <= AT_ONCE
+    assert [*each] == [(key, -key) for key in keys[1:]]
+    assert sorted(done) == [*keys]

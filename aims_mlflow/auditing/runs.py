@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from aims_mlflow.auditing.aliases import Book
 from aims_mlflow.auditing.words import Attempts
-from aims_mlflow.bundle import BUNDLE_PATH, RECORD_TAG, Bundle
-from aims_mlflow.decision import GateDecision
+from aims_mlflow.bundle import BUNDLE_PATH, RECORD_TAG, RunSummary
+from aims_mlflow.decision import Blocker, GateDecision
 from aims_mlflow.errors import StoreError, VerificationError
 from aims_mlflow.ledger import Finding
 from aims_mlflow.promotion import DECISIONS, open_decision
-from aims_mlflow.signing import Trust, Verified, open_bundle
+from aims_mlflow.signing import Trust, open_bundle
 from aims_mlflow.store import Registered, RunView, Store
 
 OVERDUE = timedelta(days=1)
@@ -24,14 +24,22 @@ FOLDER = "aims"
 """The artifact folder of a run in which its evidence and the decisions about its model stand."""
 
 
+TAGS = ("aims.system", "aims.bundle", RECORD_TAG)
+"""Of a run's tags an audit looks at these."""
+
+
 @dataclass
 class Left:
-    """What a run has left: its bundle, or why it cannot be believed, and the decisions among its artifacts."""
+    """What a run has left: what its bundle says of the run, or why that cannot be believed, and the decisions among its artifacts.
 
-    bundle: Bundle | None = None
-    verified: Verified | None = None
+    Of the bundle no more is held than is asked here: an audit goes through the runs of years.
+    """
+
+    run: RunSummary | None = None
+    system_id: str = ""
     sha256: str = ""
     problem: str = ""
+    key: Blocker | None = field(default=None, metadata={"says": "why none of the keys counts that signed the bundle"})
     decisions: dict[str, GateDecision | None] = field(default_factory=dict)
     """Path -> the decision; None where it cannot be believed."""
 
@@ -55,10 +63,21 @@ def left_by(store: Store, runs: Iterable[RunView], trust: Trust) -> dict[str, Le
             continue
         one.sha256 = hashlib.sha256(content).hexdigest()
         try:
-            one.bundle, one.verified = open_bundle(content, keyring=keyring)
+            bundle, verified = open_bundle(content, keyring=keyring)
         except VerificationError as error:
             one.problem = error.what
+            continue
+        one.run, one.system_id = bundle.run, bundle.system_id
+        one.key = trust.blocker(verified, "evidence", bundle.run.finished, dated=bundle.run.finished)
     return left
+
+
+def looked_at(runs: Iterable[RunView]) -> list[RunView]:
+    """Return runs with no more of each than an audit looks at."""
+    return [
+        replace(run, name="", tags={tag: run.tags[tag] for tag in TAGS if tag in run.tags}, params={}, metrics={}, dataset_inputs=())
+        for run in runs
+    ]
 
 
 def _decision(content: bytes, run_id: str) -> GateDecision | None:
@@ -74,14 +93,14 @@ def is_attempt(run: RunView, left: Left) -> bool:
 
     What a run is follows from its evidence; the tag that marks records is believed where there is none.
     """
-    return not _of_records(run, left) and (left.bundle is None or left.bundle.run.kind != "monitoring")
+    return not _of_records(run, left) and (left.run is None or left.run.kind != "monitoring")
 
 
 def _of_records(run: RunView, left: Left) -> bool:
     return RECORD_TAG in run.tags and not left.sha256
 
 
-def accounted(run: RunView, left: Left, trust: Trust, now: datetime) -> Iterator[Finding]:
+def accounted(run: RunView, left: Left, now: datetime) -> Iterator[Finding]:
     """Yield what is to be said of one run of a system."""
     if _of_records(run, left):
         return
@@ -94,7 +113,7 @@ def accounted(run: RunView, left: Left, trust: Trust, now: datetime) -> Iterator
         what = f"the evidence of a run of {system} cannot be believed: {left.problem}"
         yield Finding(code="bundle_bad", severity="critical", what=what, where=where, fix="find out who changed it, and train again")
     if run.status in ("FAILED", "KILLED"):
-        said = f": {left.bundle.run.outcome}" if left.bundle else ", and left no evidence"
+        said = f": {left.run.outcome}" if left.run else ", and left no evidence"
         what = f"a run of {system} has {'failed' if run.status == 'FAILED' else 'been killed'}{said}"
         yield Finding(code="run_failed", severity="note", what=what, where=where)
     elif not left.sha256 and run.status == "FINISHED":
@@ -104,20 +123,19 @@ def accounted(run: RunView, left: Left, trust: Trust, now: datetime) -> Iterator
         what = f"a run of {system} is {run.status} since {run.started.isoformat(timespec='seconds')} and has left no evidence: it died"
         fix = "aims sync on the machine that trained, else end it as KILLED with set_terminated of MLflow's client"
         yield Finding(code="run_unfinished", severity="minor", what=what, where=where, fix=fix)
-    if left.bundle is not None and left.verified is not None:
-        yield from _bundle(run, left.bundle, left.verified, left.sha256, trust)
+    if left.run is not None:
+        yield from _bundle(run, left.run, left)
 
 
-def _bundle(run: RunView, bundle: Bundle, verified: Verified, sha256: str, trust: Trust) -> Iterator[Finding]:
+def _bundle(run: RunView, said: RunSummary, left: Left) -> Iterator[Finding]:
     where, system = f"run {run.run_id}", run.tags.get("aims.system", "")
-    if bundle.run.run_id != run.run_id or (system and bundle.system_id != system):
-        what = f"the evidence in a run of {system or 'no system'} is of run {bundle.run.run_id} of {bundle.system_id}"
+    if said.run_id != run.run_id or (system and left.system_id != system):
+        what = f"the evidence in a run of {system or 'no system'} is of run {said.run_id} of {left.system_id}"
         yield Finding(code="bundle_elsewhere", severity="critical", what=what, where=where, fix="find out who copied it here")
-    blocker = trust.blocker(verified, "evidence", bundle.run.finished, dated=bundle.run.finished)
-    if blocker is not None:
-        yield Finding(code="bundle_key", severity="major", what=blocker.reason, where=where, fix=blocker.fix)
-    tagged = run.tags.get("aims.bundle", sha256)
-    if tagged != sha256:
+    if left.key is not None:
+        yield Finding(code="bundle_key", severity="major", what=left.key.reason, where=where, fix=left.key.fix)
+    tagged = run.tags.get("aims.bundle", left.sha256)
+    if tagged != left.sha256:
         what = "the tag aims.bundle names other evidence than the run holds: one of the two was changed"
         yield Finding(code="tag_differs", severity="minor", what=what, where=where, fix="compare with a copy; the gate looks at the file")
 
@@ -132,7 +150,7 @@ def named_only(left: Mapping[str, Left], known: set[str], logged: Mapping[str, s
     """
     named: dict[str, list[str]] = {}
     for run_id, one in left.items():
-        for earlier in one.bundle.run.earlier if one.bundle else ():
+        for earlier in one.run.earlier if one.run else ():
             if earlier not in known:
                 named.setdefault(earlier, []).append(f"run {run_id}")
     for run_id, entry in logged.items():

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,6 +33,9 @@ import costs a client the whole server. A test holds the two against each other.
 
 READERS = 8
 """Threads that fetch artifacts at the same time."""
+
+AT_ONCE = 256
+"""Artifacts that are fetched before the first of them is taken: a pool of threads would run ahead and hold them all."""
 
 
 @dataclass(frozen=True)
@@ -179,8 +183,10 @@ class Logs(Runs):
         yield from self._each(runs, "list artifacts", one)
 
     def _each(self, keys: Iterable[K], what: str, do: Callable[[K], T]) -> Iterator[tuple[K, T]]:
+        left = iter(keys)
         with without_progress_bar(), ThreadPoolExecutor(READERS) as pool:
-            yield from pool.map(lambda key: (key, self._call(what, lambda: do(key))), list(keys))
+            while some := list(islice(left, AT_ONCE)):
+                yield from pool.map(lambda key: (key, self._call(what, lambda: do(key))), some)
 
 
 def _repository(run: RunView, tracking_uri: str) -> Any:

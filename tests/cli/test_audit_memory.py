@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -15,11 +16,12 @@ import yaml
 from click.testing import CliRunner
 
 from aims_mlflow.auditing import audit
+from aims_mlflow.auditing.runs import left_by, looked_at
 from aims_mlflow.auditing.words import Audit
 from aims_mlflow.bundle import BUNDLE_PATH
 from aims_mlflow.cli import main
 from aims_mlflow.errors import ConfigurationError
-from aims_mlflow.signing import seal_bundle
+from aims_mlflow.signing import Trust, seal_bundle
 from aims_mlflow.store import Store
 from aims_mlflow.store.connection import Connection
 from tests.golden import make
@@ -222,3 +224,13 @@ class TestFile:
         with pytest.raises(ConfigurationError, match="whole registry"):
             audit(["golden"], memory=memory)
         assert not memory.exists()
+
+
+def test_no_more_of_a_run_is_held_than_is_looked_at(world: Any) -> None:
+    runs = looked_at(world.store.system_runs("golden"))
+    left = left_by(world.store, runs, Trust())
+    old = [run for run in runs if run.run_id in world.old]
+    assert len(old) == 8
+    for run in old:
+        assert len(pickle.dumps((run, left[run.run_id]))) < 1_500
+        assert len(world.store.read(run.run_id, BUNDLE_PATH)) > 5_000
