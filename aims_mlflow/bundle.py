@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from aims_mlflow.errors import VerificationError
-from aims_mlflow.evidence import CheckResult, Evidence, RunKind, Word
+from aims_mlflow.evidence import CheckResult, Evidence, RunKind, Word, same
 from aims_mlflow.system import Attestation
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
@@ -142,7 +142,7 @@ class Bundle(Word):
             raise VerificationError(
                 f"the bundle does not have the shape of {PREDICATE_TYPE}", where=places, fix="pass the bundle as aims wrote it"
             ) from None
-        if bundle.statement()["subject"] != statement.get("subject"):
+        if not same(bundle.statement()["subject"], statement.get("subject")):
             raise VerificationError("the subjects of the statement are not those its evidence speaks of", fix="run the training again")
         return bundle
 

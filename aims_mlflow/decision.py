@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from aims_mlflow.bundle import STATEMENT_TYPE
 from aims_mlflow.errors import VerificationError
-from aims_mlflow.evidence import LETS_THROUGH, Evidence, State, Subject, Word, canonical, collector, digest
+from aims_mlflow.evidence import LETS_THROUGH, Evidence, State, Subject, Word, canonical, collector, digest, same
 from aims_mlflow.judging.lines import ControlLine
 from aims_mlflow.system import System
 
@@ -186,8 +186,8 @@ class GateDecision(Word):
             own = [e["msg"] for e in error.errors() if e["type"] == "value_error"] if isinstance(error, ValidationError) else []
             said = f"contradicts itself: {own[0].removeprefix('Value error, ')}" if own else f"does not have the shape of {DECISION_TYPE}"
             raise VerificationError(f"the decision {said}", fix=fix) from None
-        if decision.statement() != statement:
-            raise VerificationError("the decision's subjects are not those it speaks of", fix=fix)
+        if not same(decision.statement(), statement):
+            raise VerificationError("the decision's subjects are not those it speaks of, or a value is of another type", fix=fix)
         return decision
 
 

@@ -194,6 +194,14 @@ def canonical(content: Any) -> bytes:
     return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
+def same(one: Any, other: Any) -> bool:
+    """Return whether two JSON documents are written alike. Python's own comparison takes ``false``, ``0`` and ``-0.0`` for one another."""
+    try:
+        return canonical(one) == canonical(other)
+    except ValueError:  # half of a surrogate pair, which nothing of ours has
+        return False
+
+
 def digest(content: Any) -> str:
     """Return the sha256 (64 hex digits) of the canonical JSON of ``content``."""
     return hashlib.sha256(canonical(content)).hexdigest()

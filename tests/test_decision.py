@@ -176,10 +176,12 @@ def test_a_version_has_no_past_until_it_is_known() -> None:
 
 def test_what_contradicts_itself_is_told_from_what_has_another_shape() -> None:
     statement = json.loads(canonical(decided().statement()))
+    otherwise = "the decision's subjects are not those it speaks of, or a value is of another type"
     spoilt = [
         ({"decided": False}, "the decision contradicts itself: a decision that allows has lines, no blocker, and was decided"),
         ({"key_ids": 3}, "the decision does not have the shape of urn:aims-mlflow:decision:v1"),
-        ({"model": "models:/other/1"}, "the decision's subjects are not those it speaks of"),
+        ({"model": "models:/other/1"}, otherwise),
+        ({"allowed": 1}, otherwise),  # pydantic reads it as true
     ]
     for changes, words in spoilt:
         with pytest.raises(VerificationError) as caught:

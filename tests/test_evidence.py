@@ -26,6 +26,7 @@ from aims_mlflow.evidence import (
     Subject,
     canonical,
     digest,
+    same,
     worst,
 )
 
@@ -184,3 +185,14 @@ def test_ids_are_of_the_content() -> None:
     }
     time = datetime(2026, 3, 1, tzinfo=UTC)
     assert Evidence(**made, time=time, collector="x").id != Evidence(**made, time=time, collector="y").id
+
+
+@pytest.mark.parametrize(("one", "other"), [(False, 0), (False, -0.0), (True, 1), (1, 1.0), (0.0, -0.0), ([], {})])
+def test_what_is_not_written_alike_is_not_the_same(one: object, other: object) -> None:
+    assert same({"allowed": one, "more": 1}, {"more": 1, "allowed": one})
+    assert not same({"allowed": one}, {"allowed": other})
+
+
+def test_what_cannot_be_written_is_the_same_as_nothing() -> None:
+    assert not same("\ud800", "\ud800")
+    assert not same(math.nan, math.nan)

@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 from aims_mlflow.bundle import STATEMENT_TYPE
 from aims_mlflow.decision import GateDecision
 from aims_mlflow.errors import VerificationError
-from aims_mlflow.evidence import State, Word, canonical, digest
+from aims_mlflow.evidence import State, Word, canonical, digest, same
 
 ENTRY_TYPE = "urn:aims-mlflow:log-entry:v1"
 """The predicate type of a signed log entry."""
@@ -137,8 +137,8 @@ class Entry(Strict):
             entry = cls.model_validate_json(canonical(statement.get("predicate")))
         except (ValidationError, ValueError):
             raise VerificationError(f"the log entry does not have the shape of {ENTRY_TYPE}", fix=fix) from None
-        if entry.statement() != statement:
-            raise VerificationError("the log entry's subjects are not those it speaks of", fix=fix)
+        if not same(entry.statement(), statement):
+            raise VerificationError("the log entry's subjects are not those it speaks of, or a value is of another type", fix=fix)
         return entry
 
 

@@ -17,7 +17,7 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from aims_mlflow.bundle import STATEMENT_TYPE
 from aims_mlflow.errors import VerificationError
-from aims_mlflow.evidence import Word, canonical, digest
+from aims_mlflow.evidence import Word, canonical, digest, same
 from aims_mlflow.signing import Role
 
 NONCONFORMITY_TYPE = "urn:aims-mlflow:nonconformity-event:v1"
@@ -158,8 +158,8 @@ class CaseEvent(Strict):
             event = cls.model_validate_json(canonical(statement.get("predicate")))
         except (ValidationError, ValueError):
             raise VerificationError(f"the event does not have the shape of {statement['predicateType']}", fix=fix) from None
-        if event.statement() != statement:
-            raise VerificationError("the event's subjects are not those it speaks of", fix=fix)
+        if not same(event.statement(), statement):
+            raise VerificationError("the event's subjects are not those it speaks of, or a value is of another type", fix=fix)
         return event
 
 

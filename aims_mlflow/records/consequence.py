@@ -12,10 +12,8 @@ from aims_mlflow.disparity import MINIMUM_N
 from aims_mlflow.evidence import CheckResult, Measure
 from aims_mlflow.intervals import newcombe_difference
 from aims_mlflow.records.reading import Declared
-from aims_mlflow.records.risk_words import ConsequenceClass, ConsequenceRecord, ExcessDecisions
+from aims_mlflow.records.risk_words import CLASSES, ConsequenceClass, ConsequenceRecord, ExcessDecisions
 from aims_mlflow.system import Consequence, Party
-
-CLASSES: tuple[ConsequenceClass, ...] = ("C1", "C2", "C3", "C4", "C5")
 
 METHOD = (
     "group size x upper end of the two-sided 95 % interval (Newcombe) of the gap in favourable outcomes to the best-off group; "

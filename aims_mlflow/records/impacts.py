@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from aims_mlflow.records.reading import Declared
-from aims_mlflow.records.risk_words import ConsequenceClass, RiskRecord
+from aims_mlflow.records.risk_words import CLASSES, RiskRecord
 from aims_mlflow.records.words import AnswerState, Impact
 from aims_mlflow.system import Consequence, DeclaredImpact, Party
-
-CLASSES: tuple[ConsequenceClass, ...] = ("C1", "C2", "C3", "C4", "C5")
 
 
 def impacts_of(said: Declared, risks: tuple[RiskRecord, ...]) -> list[Impact]:

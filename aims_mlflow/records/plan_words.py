@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from aims_mlflow.evidence import Severity, State, Word
 
@@ -96,6 +96,12 @@ class PlannedTreatment(Word):
     risk_ids: tuple[str, ...] = ()
     remains: str = Field(description="what remains of these risks, from evidence after it was done; or why that is not known")
     evidence_ids: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _says_by_how_much(self) -> PlannedTreatment:
+        if self.overdue and self.days_left is None:
+            raise ValueError("overdue by nobody knows how many days")
+        return self
 
 
 DueKind = Literal[

@@ -11,11 +11,12 @@ from datetime import UTC, date, datetime, timedelta
 
 from aims_mlflow.evidence import Evidence, State, digest
 from aims_mlflow.records.accepting import RISING, acceptance_of
-from aims_mlflow.records.consequence import CLASSES, consequence_of, excess_decisions, highest_class, what_to_declare
+from aims_mlflow.records.consequence import consequence_of, excess_decisions, highest_class, what_to_declare
 from aims_mlflow.records.hazards import Hazard, Hazards, find_hazards
 from aims_mlflow.records.likelihood import likelihood_class
 from aims_mlflow.records.reading import Declared, Seen
 from aims_mlflow.records.risk_words import (
+    CLASSES,
     Acceptance,
     ConsequenceClass,
     ConsequenceRecord,

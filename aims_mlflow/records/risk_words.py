@@ -6,7 +6,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import AliasChoices, Field
+from pydantic import AliasChoices, Field, field_validator
 
 from aims_mlflow.evidence import State, Word
 
@@ -18,6 +18,7 @@ LIKELIHOOD_SENTENCE = (
 
 LikelihoodClass = Literal["L1", "L2", "L3", "L4", "L5"]
 ConsequenceClass = Literal["C1", "C2", "C3", "C4", "C5"]
+CLASSES: tuple[ConsequenceClass, ...] = ("C1", "C2", "C3", "C4", "C5")
 Probability = Annotated[float, Field(ge=0, le=1)]
 Grade = Literal["exact", "estimated", "weak", "none"]
 
@@ -213,3 +214,10 @@ class RiskRegister(Word):
     matrix: dict[LikelihoodClass, tuple[Level, ...]]
     matrix_source: Literal["default", "system file"] = "default"
     notes: tuple[str, ...] = ()
+
+    @field_validator("matrix")
+    @classmethod
+    def _is_whole(cls, matrix: dict[LikelihoodClass, tuple[Level, ...]]) -> dict[LikelihoodClass, tuple[Level, ...]]:
+        if any(len(row) != len(CLASSES) for row in matrix.values()):
+            raise ValueError("a row of the matrix has not one level for each consequence class")
+        return matrix

@@ -11,10 +11,9 @@ from aims_mlflow import controls as catalogue
 from aims_mlflow.evidence import WORST_FIRST, State, digest
 from aims_mlflow.pictures import Figure
 from aims_mlflow.pictures.words import Limit, Panel, Row
-from aims_mlflow.records.consequence import CLASSES
 from aims_mlflow.records.plan_words import DRAFT_SENTENCE, ObjectiveRecord, Series
 from aims_mlflow.records.review_words import ReviewRecord
-from aims_mlflow.records.risk_words import ConsequenceClass, Level, LikelihoodClass, RiskRecord
+from aims_mlflow.records.risk_words import CLASSES, ConsequenceClass, Level, LikelihoodClass, RiskRecord
 from aims_mlflow.records.words import AnswerState, CoverageLine, MeasureShown, Question, SystemRecord
 
 WEIGHTS = {

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from aims_mlflow.evidence import State
 from aims_mlflow.intervals import newcombe_difference
-from aims_mlflow.records.consequence import CLASSES, excess_decisions
+from aims_mlflow.records.consequence import excess_decisions
 from aims_mlflow.records.hazards import find_hazards
 from aims_mlflow.records.risk import DEFAULT_MATRIX, RISING, highest, level_of, risk_register, steps_of
-from aims_mlflow.records.risk_words import LIKELIHOOD_SENTENCE, Level, RiskRecord, RiskRegister, RiskState
+from aims_mlflow.records.risk_words import CLASSES, LIKELIHOOD_SENTENCE, Level, RiskRecord, RiskRegister, RiskState
 
 NOW = datetime.now(UTC)
 

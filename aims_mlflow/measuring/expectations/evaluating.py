@@ -84,6 +84,7 @@ def read_suite(path: str, folder: Path | None) -> Suite:
         if file.stat().st_size > SUITE_BYTES:
             raise CannotMeasure(f"the suite {path!r} is larger than {SUITE_BYTES} bytes", fix="split it into several suites")
         content = json.loads(file.read_bytes().decode(), parse_constant=_no_constant)
+        sha256 = digest(content)
     except OSError:
         raise CannotMeasure(f"the suite {path!r} is not there", fix="write it beside the system file, or correct the path") from None
     except (ValueError, RecursionError):
@@ -95,7 +96,7 @@ def read_suite(path: str, folder: Path | None) -> Suite:
         raise CannotMeasure(f"the suite {path!r} has no list of expectations", fix='it needs {"name": ..., "expectations": [...]}')
     if not listed:
         raise CannotMeasure(f"the suite {path!r} is empty, so it asks nothing", state="missing", fix="add expectations to it")
-    return Suite(tuple(_listed(listed, path)), digest(content))
+    return Suite(tuple(_listed(listed, path)), sha256)
 
 
 def _no_constant(_: str) -> Any:
