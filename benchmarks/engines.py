@@ -1,7 +1,8 @@
 """The same frame on each engine: what its counts, its fingerprint and its quality cost, how they grow, and Great Expectations alone.
 
 Each measurement is made in a process of its own, so that its peak of memory is its own. ``AIMS_ENGINES_ROWS`` sets the rows of the
-larger frame (1,000,000 by default; 10000000 for the large one), ``AIMS_ENGINES`` names the engines.
+larger frame (1,000,000 by default; 10000000 for the large one), ``AIMS_ENGINES`` names the engines, ``AIMS_ENGINES_TIMES`` says how
+often each is measured (3): the same seconds differ by a fifth and more from one process to the next, so that one ratio says little.
 """
 
 from __future__ import annotations
@@ -11,17 +12,18 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from benchmarks import on_spark
 from benchmarks.comparing import children, resident, spent
 
 ROWS, QUICK = 1_000_000, 4_000
-SIZE, ONLY = "AIMS_ENGINES_ROWS", "AIMS_ENGINES"
+SIZE, ONLY, TIMES = "AIMS_ENGINES_ROWS", "AIMS_ENGINES", "AIMS_ENGINES_TIMES"
 
 GROWTH = 2.2
 """At most so many times the processor time for twice the rows; what an empty frame costs (imports, Java's start) is not counted."""
@@ -44,9 +46,13 @@ def report(quick: bool = False) -> Iterator[str]:
             if engine == "Spark" and not on_spark.installed():
                 yield "| Spark | - | not measured: pyspark is not installed | - | - | - | - | - |"
                 continue
-            half, whole = (_in_a_child(engine, folder / str(many), many) for many in (rows // 2, rows))
-            for told, grown in ((half, None), (whole, _growth(half, whole))):
-                yield _line(engine, told, grown)
+            pairs = [
+                [_in_a_child(engine, folder / str(many), many) for many in (rows // 2, rows)]
+                for _ in range(1 if quick else int(os.environ.get(TIMES, 3)))
+            ]
+            halves, wholes = ([pair[at] for pair in pairs] for at in (0, 1))
+            yield _line(engine, _middle(halves), "-")
+            yield _line(engine, _middle(wholes), _growth(halves, wholes))
     yield ""
     yield (
         "Processor seconds (seconds by the clock), with those of Java and Python below the process; libraries are imported before. "
@@ -54,12 +60,23 @@ def report(quick: bool = False) -> Iterator[str]:
     )
 
 
-def _growth(half: Mapping[str, Any], whole: Mapping[str, Any]) -> float | None:
-    """Return how many times as much counts and fingerprint take for twice the rows."""
-    return whole["counts"][0] / half["counts"][0] if "counts" in half and "counts" in whole else None
+def _middle(told: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Return the measurement whose counts took the median time; the first that failed, where one did."""
+    failed = [one for one in told if "counts" not in one]
+    return failed[0] if failed else sorted(told, key=lambda one: one["counts"][0])[len(told) // 2]
 
 
-def _line(engine: str, told: Mapping[str, Any], grown: float | None) -> str:
+def _growth(halves: Sequence[Mapping[str, Any]], wholes: Sequence[Mapping[str, Any]]) -> str:
+    """Say how many times as much counts and fingerprint take for twice the rows: by the medians, and the least and most of any pair."""
+    if any("counts" not in one for one in (*halves, *wholes)):
+        return "-"
+    half, whole = (median(one["counts"][0] for one in told) for told in (halves, wholes))
+    pairs = [w["counts"][0] / h["counts"][0] for h, w in zip(halves, wholes, strict=True)]
+    spread = f" (of {len(pairs)} pairs {min(pairs):.2f} to {max(pairs):.2f})" if len(pairs) > 1 else ""
+    return f"{whole / half:.2f}x" + ("" if whole / half <= GROWTH else " (missed)") + spread
+
+
+def _line(engine: str, told: Mapping[str, Any], growth: str) -> str:
     if "counts" not in told:
         return f"| {engine} | {told['rows']:,} | {told['said']} | - | - | - | - | - |"
 
@@ -69,7 +86,6 @@ def _line(engine: str, told: Mapping[str, Any], grown: float | None) -> str:
     alone = took("alone") + (f", ours {told['quality'][0] / told['alone'][0]:.2f}x" if told.get("alone") else "")
     jobs = f"{told['jobs'][0]} and {told['jobs'][1]}" if told.get("jobs") else "-"
     peak = " and ".join(f"{one / 1e6:,.0f} MB" for one in told["peak"])
-    growth = "-" if grown is None else f"{grown:.2f}x" + ("" if grown <= GROWTH else " (missed)")
     return f"| {engine} | {told['rows']:,} | {took('counts')} | {took('quality')} | {alone} | {jobs} | {peak} | {growth} |"
 
 
