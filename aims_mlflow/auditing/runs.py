@@ -23,7 +23,6 @@ OVERDUE = timedelta(days=1)
 FOLDER = "aims"
 """The artifact folder of a run in which its evidence and the decisions about its model stand."""
 
-
 TAGS = ("aims.system", "aims.bundle", RECORD_TAG)
 """Of a run's tags an audit looks at these."""
 
@@ -39,7 +38,7 @@ class Left:
     system_id: str = ""
     sha256: str = ""
     problem: str = ""
-    key: Blocker | None = field(default=None, metadata={"says": "why none of the keys counts that signed the bundle"})
+    unkeyed: Blocker | None = field(default=None, metadata={"says": "why none of the keys counts that signed the bundle"})
     decisions: dict[str, GateDecision | None] = field(default_factory=dict)
     """Path -> the decision; None where it cannot be believed."""
 
@@ -68,12 +67,12 @@ def left_by(store: Store, runs: Iterable[RunView], trust: Trust) -> dict[str, Le
             one.problem = error.what
             continue
         one.run, one.system_id = bundle.run, bundle.system_id
-        one.key = trust.blocker(verified, "evidence", bundle.run.finished, dated=bundle.run.finished)
+        one.unkeyed = trust.blocker(verified, "evidence", bundle.run.finished, dated=bundle.run.finished)
     return left
 
 
-def looked_at(runs: Iterable[RunView]) -> list[RunView]:
-    """Return runs with no more of each than an audit looks at."""
+def trimmed(runs: Iterable[RunView]) -> list[RunView]:
+    """Return runs with no more of each than an audit looks at, since it holds all of them."""
     return [
         replace(run, name="", tags={tag: run.tags[tag] for tag in TAGS if tag in run.tags}, params={}, metrics={}, dataset_inputs=())
         for run in runs
@@ -132,8 +131,8 @@ def _bundle(run: RunView, said: RunSummary, left: Left) -> Iterator[Finding]:
     if said.run_id != run.run_id or (system and left.system_id != system):
         what = f"the evidence in a run of {system or 'no system'} is of run {said.run_id} of {left.system_id}"
         yield Finding(code="bundle_elsewhere", severity="critical", what=what, where=where, fix="find out who copied it here")
-    if left.key is not None:
-        yield Finding(code="bundle_key", severity="major", what=left.key.reason, where=where, fix=left.key.fix)
+    if left.unkeyed is not None:
+        yield Finding(code="bundle_key", severity="major", what=left.unkeyed.reason, where=where, fix=left.unkeyed.fix)
     tagged = run.tags.get("aims.bundle", left.sha256)
     if tagged != left.sha256:
         what = "the tag aims.bundle names other evidence than the run holds: one of the two was changed"

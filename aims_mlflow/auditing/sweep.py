@@ -19,11 +19,11 @@ from aims_mlflow.auditing.runs import (
     gone,
     is_attempt,
     left_by,
-    looked_at,
     looked_for,
     named_only,
     never_tagged,
     still_tagged,
+    trimmed,
 )
 from aims_mlflow.auditing.words import Audit, Held, WaiverUse, ordered
 from aims_mlflow.decision import manifest_digest
@@ -185,17 +185,17 @@ def _new_runs(store: Store, memory: Memory, logged: Mapping[str, str]) -> tuple[
     found |= {run.run_id: run for run in store.all_systems_deleted()}
     again = {*memory.open, *(one.run_id for one in memory.settled if one.run_id in logged)}
     found |= {run_id: run for run_id, run in looked_for(store, again - set(found)).items() if run.tags.get("aims.system")}
-    return looked_at(found.values()), [one for one in memory.settled if one.run_id not in found and one.run_id not in again]
+    return trimmed(found.values()), [one for one in memory.settled if one.run_id not in found and one.run_id not in again]
 
 
 def _runs(seen: _Seen, entries: Sequence[Logged], names: Sequence[str]) -> list[RunView]:
     """Return the runs of the systems that are looked at: of all, or of those that speak for the models that were named."""
     if not names:
-        return looked_at(seen.store.runs("tags.`aims.system` != ''"))
+        return trimmed(seen.store.runs("tags.`aims.system` != ''"))
     systems = {seen.policy.systems[name] for name in names if name in seen.policy.systems}
     systems |= {one.entry.decision.system_id for one in entries if one.entry.decision and one.entry.decision.system_id}
     systems |= {view.tags["aims.system"] for model in seen.models for view in model.versions if view.tags.get("aims.system")}
-    found = {run.run_id: run for system in sorted(systems) for run in looked_at(seen.store.system_runs(system))}
+    found = {run.run_id: run for system in sorted(systems) for run in trimmed(seen.store.system_runs(system))}
     return list(found.values())
 
 

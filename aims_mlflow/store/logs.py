@@ -35,7 +35,7 @@ READERS = 8
 """Threads that fetch artifacts at the same time."""
 
 AT_ONCE = 256
-"""Artifacts that are fetched before the first of them is taken: a pool of threads would run ahead and hold them all."""
+"""Artifacts at most that are fetched before they are taken: a pool of threads runs ahead, and would hold those of all runs."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import yaml
 from click.testing import CliRunner
 
 from aims_mlflow.auditing import audit
-from aims_mlflow.auditing.runs import left_by, looked_at
+from aims_mlflow.auditing.runs import left_by, trimmed
 from aims_mlflow.auditing.words import Audit
 from aims_mlflow.bundle import BUNDLE_PATH
 from aims_mlflow.cli import main
@@ -227,7 +227,7 @@ class TestFile:
 
 
 def test_no_more_of_a_run_is_held_than_is_looked_at(world: Any) -> None:
-    runs = looked_at(world.store.system_runs("golden"))
+    runs = trimmed(world.store.system_runs("golden"))
     left = left_by(world.store, runs, Trust())
     old = [run for run in runs if run.run_id in world.old]
     assert len(old) == 8

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aims_mlflow.records.due import NOBODY, Dated, due_items, owner_of, treatment_plan
-from aims_mlflow.records.plan_words import DueItem
+from aims_mlflow.records.plan_words import DueItem, PlannedTreatment
 from aims_mlflow.records.reading import Declared
 from aims_mlflow.records.risk import risk_register
 from aims_mlflow.records.spoken import persons_words
@@ -156,3 +156,10 @@ def test_a_treatment_without_a_date_is_planned_and_never_due(make: Any, status: 
         risk={"treatments": [{"objective": "C.2.5", "option": "share", "action": "insure", "owner": "A", "status": status}]}
     )
     assert [i for i in due(system) if i.kind == "treatment"] == []
+
+
+def test_what_is_overdue_says_by_how_many_days() -> None:
+    told = {"action": "a", "option": "o", "objective": "C.2.5", "owner": "w", "status": "planned", "remains": "r"}
+    with pytest.raises(ValueError, match="overdue by nobody knows how many days"):
+        PlannedTreatment.model_validate({**told, "overdue": True})
+    assert PlannedTreatment.model_validate({**told, "overdue": True, "days_left": -3}).days_left == -3

@@ -325,3 +325,9 @@ class TestDocumentsAndDigests:
         passing = {line.control for line in version.lines if line.state is State.PASS}
         for one in risk_register(make.declared(), version, (), NOW).entries:
             assert set(one.existing_controls) <= passing
+
+
+def test_a_matrix_with_a_row_too_long_is_refused() -> None:
+    row = (Level.LOW,) * 6
+    with pytest.raises(ValueError, match="one level for each consequence class"):
+        RiskRegister(highest=Level.LOW, entries=(), criteria_ref="x", matrix={**DEFAULT_MATRIX, "L3": row})
