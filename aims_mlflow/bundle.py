@@ -113,7 +113,7 @@ class Bundle(Word):
     results: tuple[CheckResult, ...]
     attestations: tuple[Attestation, ...] = ()
     evidence: tuple[Evidence, ...]
-    complete: bool = Field(description="whether every check had its turn before the run ended")
+    complete: bool = Field(strict=True, description="whether every check had its turn before the run ended")
 
     def statement(self) -> dict[str, Any]:
         """Return the in-toto Statement: subjects are the model's files and the datasets."""

@@ -69,3 +69,12 @@ class TestStatement:
         with pytest.raises(VerificationError, match=r"run\.started") as refused:
             Bundle.from_statement(statement)
         assert "canary" not in str(refused.value)
+
+
+@pytest.mark.parametrize("said", [1, 1.0, "yes", "true", None])
+def test_only_true_says_that_it_is_complete(said: object) -> None:
+    statement = json.loads(canonical(make.small().statement()))
+    assert Bundle.from_statement(statement).complete
+    statement["predicate"]["complete"] = said
+    with pytest.raises(VerificationError):
+        Bundle.from_statement(statement)
