@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from aims_mlflow.engines.frames import engine_of
 from aims_mlflow.errors import CannotMeasure, nearest
 from aims_mlflow.system import System
 
@@ -34,10 +35,10 @@ CONTEXTS: dict[str, str] = {
 
 @dataclass(frozen=True)
 class Given:
-    """A frame that was logged, the predictions in it, where it came from, and what was done to make it whole."""
+    """A logged frame of any engine, the column of it that holds predictions, where it came from, and what was done to make it whole."""
 
     frame: Any
-    predictions: Any = None
+    predictions: str = ""
     source: str = ""
     note: str = ""
 
@@ -64,43 +65,77 @@ def role_of(context: str, system: System) -> str:
 def given(logged: Logged, system: System) -> Given:
     """Return what was logged as one frame that holds the target, where its labels are known.
 
+    A frame that stands elsewhere (Spark, a lazy frame) stays there: no row of it is read for this.
+
     Raises:
         CannotMeasure: MLflow's object holds no rows that could be looked at.
     """
     dataset, target = logged.dataset, system.task.target
-    frame, labels, notes = _rows(dataset, system), logged.labels, []
+    frame, labels, notes = _rows(logged, system), logged.labels, []
+    columns = _columns(frame)
     named = getattr(dataset, "targets", None)
-    if isinstance(named, str) and named in frame.columns and named != target and target not in frame.columns:
-        frame = frame.rename(columns={named: target})
+    if isinstance(named, str) and named in columns and target not in columns:
+        frame = _renamed(frame, named, target)
+        columns = [target if name == named else name for name in columns]
         notes.append(f"its targets, the column {named}, were taken as {target}")
     elif not isinstance(named, str) and named is not None:
         labels = named
-    if labels is not None and target not in frame.columns:
+    if labels is not None and target not in columns:
         frame, note = _with_labels(frame, labels, target)
         notes.append(note)
     said = getattr(dataset, "predictions", None)
-    predictions = None
-    if isinstance(said, str) and said in frame.columns:
-        predictions, frame = frame[said].to_numpy(), frame.drop(columns=[said])
+    predictions = said if isinstance(said, str) and said in columns else ""
+    if predictions:
         notes.append(f"its predictions, the column {said}, were taken as the model's")
     return Given(frame, predictions, _address(getattr(dataset, "source", None)), "; ".join(notes))
 
 
-def _rows(dataset: Any, system: System) -> Any:
-    """Return the rows of MLflow's dataset as a pandas DataFrame; the very one that was logged, where it is one."""
+def _rows(logged: Logged, system: System) -> Any:
+    """Return the rows of MLflow's dataset as a frame; the very one that was logged, where it is one."""
+    dataset = logged.dataset
     held: Any = getattr(dataset, "df", None)
     held = getattr(dataset, "ds", None) if held is None else held
     if held is None and getattr(dataset, "features", None) is not None:
         return _named(dataset.features, system)
+    if logged.automatic and engine_of(held) == "spark":
+        raise CannotMeasure(
+            "autologging has logged a Spark frame with what the model made of it beside, and asks for no queries over all of it",
+            state="missing",
+            fix="log it yourself: mlflow.log_input(mlflow.data.from_spark(frame, targets=…), context=…)",
+        )
     as_pandas = getattr(held, "to_pandas", None)
-    frame: Any = as_pandas() if callable(as_pandas) and not hasattr(held, "iloc") else held
-    if frame is None or not hasattr(frame, "iloc"):
+    unknown = engine_of(held) is None and not hasattr(held, "iloc")  # what has iloc and is not pandas may stand on a cluster
+    frame: Any = as_pandas() if unknown and callable(as_pandas) else held
+    if frame is None or engine_of(frame) is None:
         raise CannotMeasure(
             f"a {type(dataset).__name__} holds no rows that can be looked at",
             state="missing",
             fix="log it with mlflow.data.from_pandas(frame, targets=…)",
         )
     return frame
+
+
+def _columns(frame: Any) -> list[Any]:
+    """Return the names of a frame's columns, as they are."""
+    if engine_of(frame) == "pandas":
+        return list(frame.columns)
+    if engine_of(frame) == "pyarrow dataset":
+        return list(frame.schema.names)
+    import narwhals as nw
+
+    return list(nw.from_native(frame).collect_schema())
+
+
+def _renamed(frame: Any, name: str, to: str) -> Any:
+    """Return a frame with one column under another name, on its own engine."""
+    import narwhals as nw
+
+    if engine_of(frame) == "pyarrow dataset":
+        raise CannotMeasure(
+            f"its targets are the column {name}, which a pyarrow Dataset cannot call {to}",
+            fix=f"name {name} as task.target in the system file, or log a Table",
+        )
+    return nw.from_native(frame).rename({name: to}).to_native()
 
 
 def _named(features: Any, system: System) -> Any:
@@ -122,6 +157,10 @@ def _with_labels(frame: Any, labels: Any, target: str) -> tuple[Any, str]:
     """Return the frame with the labels beside the features again, last, and a note; unchanged where they are not one a row."""
     import pandas as pd
 
+    if engine_of(frame) in ("polars", "pyarrow"):
+        frame = frame.to_pandas()
+    if engine_of(frame) != "pandas":
+        return frame, f"its labels were logged apart, and cannot be put beside rows that are read when they are asked for, under {target}"
     column = labels.iloc[:, 0] if getattr(labels, "ndim", 1) == 2 and hasattr(labels, "iloc") and labels.shape[1] == 1 else labels
     column = column.ravel() if getattr(column, "ndim", 1) == 2 and hasattr(column, "ravel") and column.shape[1] == 1 else column
     if getattr(column, "ndim", 1) != 1 or len(column) != len(frame):

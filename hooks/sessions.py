@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from aims_mlflow.capture.steps import as_frame
 from aims_mlflow.errors import CannotMeasure
 from aims_mlflow.fingerprint import fingerprint
 from aims_mlflow.hooks import logged_data
@@ -198,14 +199,14 @@ def _take(session: _Session, logged: Logged, role: str) -> None:
         session.by_hand.add(role)
     declared = any(name == role and source.uri for name, source in recorder.system.data.sources.items())
     recorder.data(found.frame, role, source=None if declared or not found.source else found.source, note=found.note)
-    if found.predictions is not None:
+    if found.predictions:
         recorder.predictions(role, found.predictions)
 
 
 def _shown_before(recorder: Recorder, frame: Any) -> bool:
     """Whether a model was asked about its own training data: autologging calls them evaluation data, which they are not."""
     trained_on = recorder.digests("train")
-    return bool(trained_on) and fingerprint(frame).column_digests.items() <= trained_on.items()
+    return bool(trained_on) and fingerprint(as_frame(frame)).column_digests.items() <= trained_on.items()
 
 
 def training_file() -> str:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.dataset as ds
 import pytest
-from mlflow.data import from_numpy, from_pandas
+from mlflow.data import from_numpy, from_pandas, from_polars
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.http_dataset_source import HTTPDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
@@ -63,7 +67,7 @@ def test_a_frame_with_named_targets_is_taken_as_it_is_and_not_changed(system: Sy
     before = frames.train.copy()
     found = given(Logged(from_pandas(frames.train, targets="y")), system)
     pd.testing.assert_frame_equal(found.frame, before)
-    assert (found.note, found.source, found.predictions) == ("", "", None)
+    assert (found.note, found.source, found.predictions) == ("", "", "")
 
 
 def test_targets_under_another_name_are_taken_as_the_target(system: System, frames: Any) -> None:
@@ -117,10 +121,54 @@ def test_a_dict_of_arrays_is_a_frame(system: System, frames: Any) -> None:
     assert list(found.frame.columns) == ["x", "y"]
 
 
-def test_predictions_in_a_column_are_the_models_and_no_feature(system: System, frames: Any) -> None:
-    found = given(Logged(from_pandas(frames.test.assign(said=1), targets="y", predictions="said")), system)
-    assert "said" not in found.frame.columns
-    assert found.predictions.tolist() == [1] * len(frames.test)
+def test_predictions_in_a_column_are_named_and_the_frame_is_as_it_was(system: System, frames: Any) -> None:
+    logged = frames.test.assign(said=1)
+    found = given(Logged(from_pandas(logged, targets="y", predictions="said")), system)
+    assert found.predictions == "said"
+    assert "said" in found.note
+    pd.testing.assert_frame_equal(found.frame, logged)
+
+
+class TestAFrameOfAnotherEngine:
+    """In any dataset of MLflow's, or of one of its plugins."""
+
+    def test_is_the_very_one_that_was_logged(self, system: System, frames: Any) -> None:
+        for frame in (pl.from_pandas(frames.test), pl.from_pandas(frames.test).lazy(), pa.Table.from_pandas(frames.test)):
+            found = given(Logged(SimpleNamespace(df=frame, targets="y", predictions=None)), system)
+            assert found.frame is frame
+            assert (found.note, found.predictions) == ("", "")
+
+    def test_has_its_targets_renamed_where_it_stands(self, system: System, frames: Any) -> None:
+        lazy = pl.from_pandas(frames.train.rename(columns={"y": "paid"})).lazy()
+        found = given(Logged(SimpleNamespace(df=lazy, targets="paid", predictions=None)), system)
+        assert isinstance(found.frame, pl.LazyFrame)
+        assert found.frame.collect_schema().names() == ["x", "z", "g", "y"]
+        assert lazy.collect_schema().names() == ["x", "z", "g", "paid"]
+
+    def test_that_cannot_be_renamed_says_what_to_do(self, system: System, frames: Any) -> None:
+        held = ds.dataset(pa.Table.from_pandas(frames.train.rename(columns={"y": "paid"})))
+        with pytest.raises(CannotMeasure, match="paid") as caught:
+            given(Logged(SimpleNamespace(df=held, targets="paid", predictions=None)), system)
+        assert "task.target" in caught.value.fix
+        assert given(Logged(SimpleNamespace(df=held, targets=None, predictions="paid")), system).predictions == "paid"
+
+    def test_in_memory_has_labels_put_back(self, system: System, frames: Any) -> None:
+        features, y = pl.from_pandas(frames.train[["x", "z"]]), frames.train["y"].to_numpy()
+        found = given(Logged(from_polars(features), labels=y), system)
+        assert list(found.frame.columns) == ["x", "z", "y"]
+        assert found.frame["y"].tolist() == y.tolist()
+
+    def test_that_is_lazy_has_no_place_for_labels(self, system: System, frames: Any) -> None:
+        lazy = pl.from_pandas(frames.train[["x"]]).lazy()
+        found = given(Logged(SimpleNamespace(df=lazy), labels=frames.train["y"]), system)
+        assert found.frame is lazy
+        assert "cannot be put beside" in found.note
+
+    def test_that_is_known_to_nobody_is_refused_unless_it_turns_into_one(self, system: System, frames: Any) -> None:
+        known = given(Logged(SimpleNamespace(df=None, ds=SimpleNamespace(to_pandas=lambda: frames.test))), system)
+        assert known.frame is frames.test
+        with pytest.raises(CannotMeasure, match="no rows"):  # such as pandas on Spark: all of it would be collected
+            given(Logged(SimpleNamespace(df=SimpleNamespace(iloc=None, to_pandas=lambda: frames.test))), system)
 
 
 @pytest.mark.parametrize(
