@@ -11,7 +11,7 @@ import aims_mlflow  # noqa: F401 - switches the libraries' telemetry off before 
 from benchmarks.comparing import Row, line, measure, table
 
 NAMES = ("fingerprint", "groups", "resampling", "quality", "robustness", "imports", "track", "rollup", "pages")
-SIMULATED = ("coverage", "error_rates", "promotion", "many", "census", "outofcore", "engines", "soak")
+SIMULATED = ("coverage", "error_rates", "promotion", "many", "census", "outofcore", "engines", "soak", "logs")
 """Tables of their own, by simulation or on servers of their own: they take minutes, so they are printed only where they are named."""
 
 

@@ -1,30 +1,32 @@
-"""What an audit remembers of the runs about which nothing is left to say, so that the next one reads what is new; outside MLflow.
+"""What an audit remembers of runs and entries of the log about which nothing is left to say, so that the next one reads what is new.
 
-The file is the auditor's, as the heads file is: who can write it can hide a run from the audits that use it. It saves work for a week;
-then, or where the keys, this package or MLflow are others, everything is read. The log and whatever is protected always are.
+The file stands outside MLflow and is the auditor's, as the heads file is: who can write it can mislead the audits that use it. It
+saves work for a week; then, or where the keys, this package or MLflow are others, everything is read. Whatever is protected, the
+entries that it rests on and their runs always are; and each other entry must still be there, as large as it was.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
 from pydantic import AwareDatetime, Field, ValidationError
 
+from aims_mlflow.auditing.entries import Known
 from aims_mlflow.auditing.pinning import write
 from aims_mlflow.auditing.runs import Left, is_attempt
 from aims_mlflow.errors import ConfigurationError, VerificationError
 from aims_mlflow.evidence import collector, digest
-from aims_mlflow.ledger import Finding
+from aims_mlflow.ledger import Finding, Logged
 from aims_mlflow.ledger.entry import Strict
 from aims_mlflow.signing import Trust, strict_json
 from aims_mlflow.store import RunView, Store
 from aims_mlflow.store.views import without_password
 
 WHOLE = timedelta(days=7)
-"""After so long every run is read again: what was changed in one that had been read is found by then."""
+"""After so long everything is read again: what was changed in a run or an entry that had been read is found by then."""
 
 OVERLAP = timedelta(days=1)
 """How far before the last audit runs are looked for again: clocks differ, and evidence can come after a run's end."""
@@ -33,7 +35,7 @@ ENDED = ("FINISHED", "FAILED", "KILLED")
 
 
 class Settled(Strict):
-    """A run that has ended, whose evidence verified, and that has no decisions: nothing about it changes but by somebody's hand."""
+    """A run that has ended, whose evidence and decisions are as they should be: nothing about it changes but by somebody's hand."""
 
     run_id: str
     system: str
@@ -48,24 +50,29 @@ class Settled(Strict):
 
 
 class Memory(Strict):
-    """The runs of all systems as an audit has left them. ``open``: ids of those that are read each time."""
+    """The runs of all systems, and the log, as an audit has left them. ``open``: ids of the runs that are read each time."""
 
     format: Literal["aims-audit-memory-v1"] = "aims-audit-memory-v1"
     store: str = Field(description="digest of MLflow's address")
     by: str = Field(description="digest of the keys that count and of this package's version")
     looked: AwareDatetime
-    whole: AwareDatetime = Field(description="when every run was last read")
+    whole: AwareDatetime = Field(description="when everything was last read")
     settled: tuple[Settled, ...]
     open: tuple[str, ...]
+    entries: tuple[Known, ...] = ()
 
-    @property
-    def said(self) -> str:
-        """What a reader of the audit should know."""
+    def said(self, runs: int, entries: int) -> str:
+        """Return what a reader of the audit should know: how many runs, and entries of the log, were not read again."""
         read, until = (moment.isoformat(timespec="minutes") for moment in (self.whole, self.whole + WHOLE))
         return (
-            f"{len(self.settled)} runs of which nothing was left to say were not read again: they have not begun or ended since the last "
-            f"audit, and are not in MLflow's trash. Every run was read at {read}, and is again after {until}, or without --memory."
+            f"{runs} runs of which nothing was left to say were not read again: they have not begun or ended since the last audit, and are "
+            f"not in MLflow's trash; nor were {entries} entries of the log, which are there under their names. Everything was read at "
+            f"{read}, and is again after {until}, or without --memory."
         )
+
+    def known(self, held: Collection[tuple[str, str, str]]) -> dict[str, Logged]:
+        """Return the entries that need not be read again, by digest: not those about a model, version and alias or stage of ``held``."""
+        return {one.sha256: one.logged() for one in self.entries if one.entry.about not in held}
 
 
 def recalled(path: Path, store: Store, trust: Trust, now: datetime) -> Memory | None:
@@ -99,6 +106,7 @@ def remember(
     read: Sequence[RunView],
     left: Mapping[str, Left],
     findings: Mapping[str, Sequence[Finding]],
+    entries: Iterable[Logged],
 ) -> None:
     """Write what the next audit may know; raises ConfigurationError.
 
@@ -112,6 +120,7 @@ def remember(
         read: the runs that were.
         left: what those have left, by run id.
         findings: what was said of each of them, by run id.
+        entries: the log.
     """
     settled, waiting = list(kept), []
     for run in read:
@@ -123,7 +132,15 @@ def remember(
         else:
             waiting.append(run.run_id)
     whole = before.whole if before is not None else now
-    memory = Memory(store=_place(store), by=_by(trust), looked=now, whole=whole, settled=tuple(settled), open=tuple(waiting))
+    memory = Memory(
+        store=_place(store),
+        by=_by(trust),
+        looked=now,
+        whole=whole,
+        settled=tuple(settled),
+        open=tuple(waiting),
+        entries=tuple(Known.of(one) for one in entries if one.believed),
+    )
     write(path, memory.model_dump_json().encode() + b"\n")
 
 
@@ -131,7 +148,7 @@ def _is_settled(run: RunView, left: Left, findings: Sequence[Finding]) -> bool:
     """Whether nothing is left to say of a run; of one that has failed, nothing but that."""
     whole = bool(left.sha256 and not left.problem) or not is_attempt(run, left)
     quiet = all(f.code == "run_failed" for f in findings)
-    return whole and quiet and not left.decisions and run.lifecycle == "active" and run.status in ENDED
+    return whole and quiet and run.lifecycle == "active" and run.status in ENDED
 
 
 def _place(store: Store) -> str:

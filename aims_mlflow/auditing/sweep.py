@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from aims_mlflow.auditing.agreement import agreement
 from aims_mlflow.auditing.aliases import BYPASSES, Book, bypass_facts, holders, judged, unheld
+from aims_mlflow.auditing.entries import brief
 from aims_mlflow.auditing.pinning import cut, export, pin, pinned
 from aims_mlflow.auditing.protecting import Protecting, protecting
 from aims_mlflow.auditing.remembering import OVERLAP, Memory, Settled, recalled, remember
@@ -81,8 +82,8 @@ def audit(
         record: write the bypasses that were found to the log, each once, and name its heads anew.
         heads: a file outside MLflow with the heads of the log: compared with, then written, unless the log was cut.
         export_to: a folder to copy the log to.
-        memory: a file outside MLflow with the runs of which an earlier audit had nothing left to say: they are not read again, for a week
-            at most. Read, then written. For the whole registry only.
+        memory: a file outside MLflow with the runs and the entries of the log of which an earlier audit had nothing left to say: they
+            are not read again, for a week at most. Read, then written. For the whole registry only.
         now: the auditor's time; default: now.
 
     Raises:
@@ -95,21 +96,25 @@ def audit(
         raise ConfigurationError("the memory is of the whole registry", fix="leave the names out, or --memory")
     before = pinned(heads) if heads else None
     policy = protecting()
-    seen = _Seen(store, policy, walk(store, trust=policy.trust), store.registered(names), now or datetime.now(UTC))
+    now, models = now or datetime.now(UTC), store.registered(names)
+    remembered = recalled(memory, store, policy.trust, now) if memory else None
+    known = remembered.known(_held(models, policy)) if remembered else {}
+    seen = _Seen(store, policy, walk(store, trust=policy.trust, known=known, keep=brief), models, now)
     seen.findings += [*policy.findings, *seen.log.findings, *(cut(before, seen.log) if before else ())]
     entries = _about(seen.log.entries, names)
     book = Book.of(seen.log.entries)
     _look_at_aliases(seen, book)
-    remembered = recalled(memory, store, policy.trust, seen.now) if memory else None
-    looked = _look_at_runs(seen, entries, names, remembered)
-    seen.findings += agreement(seen.log.entries, entries, looked.left)
+    looked = _look_at_runs(seen, entries, names, remembered, known)
+    differ = list(agreement(seen.log.entries, entries, looked.left))
+    seen.findings += differ
     after = _recorded(seen) if record else seen.log
     if export_to:
-        export(export_to, after, seen.now)
+        export(export_to, walk(store, trust=policy.trust), seen.now)
     if heads and not any(f.code in ("tail_cut", "log_replaced") for f in seen.findings):
         pin(heads, after, seen.now)
+    same = sum(known.get(one.sha256) is one for one in seen.log.entries)
     if memory:
-        remember(memory, store, policy.trust, seen.now, remembered, looked.kept, looked.read, looked.left, looked.said)
+        remember(memory, store, policy.trust, seen.now, remembered, looked.kept, looked.read, looked.left, _said(looked, differ), entries)
     return Audit(
         time=seen.now,
         registry=seen.log.registry,
@@ -121,7 +126,7 @@ def audit(
         attempts=attempts(seen.models, looked.attempts(), book),
         waivers=_waivers(entries),
         findings=ordered(seen.findings),
-        notes=(policy.said, *((remembered.said,) if remembered is not None else ())),
+        notes=(policy.said, *((remembered.said(len(looked.kept), same),) if remembered is not None else ())),
     )
 
 
@@ -129,6 +134,11 @@ def _about(entries: Sequence[Logged], names: Sequence[str]) -> tuple[Logged, ...
     """Return the entries about these models; all of them where none is named."""
     wanted = set(names)
     return tuple(one for one in entries if not wanted or one.entry.about[0] in wanted)
+
+
+def _held(models: Sequence[Registered], policy: Protecting) -> set[tuple[str, str, str]]:
+    """Return what is protected now, as entries are about it: model, version, alias or stage."""
+    return {(held.model, held.version, held.holder) for model in models for held, _ in holders(model, policy.protects(model.name))}
 
 
 def _look_at_aliases(seen: _Seen, book: Book) -> None:
@@ -160,30 +170,44 @@ def _hashing(store: Store) -> Callable[[VersionView], str]:
     return files
 
 
-def _look_at_runs(seen: _Seen, entries: Sequence[Logged], names: Sequence[str], memory: Memory | None) -> _Looked:
+def _look_at_runs(
+    seen: _Seen, entries: Sequence[Logged], names: Sequence[str], memory: Memory | None, known: Mapping[str, Logged]
+) -> _Looked:
     """Read the runs of the systems, and those that the log names; say what is to be said of each."""
     store = seen.store
-    logged = {one.entry.decision.run_id: one.sha256 for one in entries if one.entry.decision and one.entry.decision.run_id}
-    decisions = [one.entry.decision for one in entries if one.entry.decision]
-    runs, kept = (_runs(seen, entries, names), list[Settled]()) if memory is None else _new_runs(store, memory, logged)
+    of_runs = [(one.entry.decision, one.sha256) for one in entries if one.entry.decision]
+    logged = {decision.run_id: sha256 for decision, sha256 in of_runs if decision.run_id}
+    if memory is None:
+        runs, kept = _runs(seen, entries, names), list[Settled]()
+    else:
+        runs, kept = _new_runs(store, memory, {one.entry.decision.run_id for one in _changed(entries, known, memory) if one.entry.decision})
+    settled = {one.run_id for one in kept}
     looked = _Looked(runs, kept, left_by(store, runs, seen.policy.trust))
     for run in runs:
         looked.said[run.run_id] = list(accounted(run, looked.left[run.run_id], seen.now))
     seen.findings += [finding for said in looked.said.values() for finding in said]
     seen.findings += [finding for one in kept for finding in one.findings]
-    named = named_only(looked.left, {run.run_id for run in runs}, logged)
+    asked = {run_id: sha256 for run_id, sha256 in logged.items() if run_id not in settled}
+    named = named_only(looked.left, {run.run_id for run in runs}, asked)
     there = looked_for(store, named)
-    untouched = still_tagged(there, {one.run_id for one in kept}) | never_tagged(there, named, decisions)
+    untouched = still_tagged(there, settled) | never_tagged(there, named, [decision for decision, _ in of_runs])
     seen.findings += gone({run_id: by for run_id, by in named.items() if run_id not in untouched}, there)
-    looked.left |= left_by(store, [run for run_id, run in there.items() if run_id in logged], seen.policy.trust)
+    looked.left |= left_by(store, [run for run_id, run in there.items() if run_id in asked], seen.policy.trust)
     return looked
 
 
-def _new_runs(store: Store, memory: Memory, logged: Mapping[str, str]) -> tuple[list[RunView], list[Settled]]:
-    """Return the runs that are to be read: new, deleted, unsettled or with a decision in the log; and those that are not."""
+def _changed(entries: Iterable[Logged], known: Mapping[str, Logged], memory: Memory) -> Iterator[Logged]:
+    """Yield the entries that were read, and those that an earlier audit had read and that were not found as they were."""
+    same = {one.sha256 for one in entries if known.get(one.sha256) is one}
+    yield from (one for one in entries if one.sha256 not in same)
+    yield from (one.logged() for one in memory.entries if one.sha256 not in same)
+
+
+def _new_runs(store: Store, memory: Memory, decided: set[str]) -> tuple[list[RunView], list[Settled]]:
+    """Return the runs that are to be read: new, deleted, unsettled or with a decision that is not as it was; and those that are not."""
     found = {run.run_id: run for run in store.all_systems_runs(memory.looked - OVERLAP)}
     found |= {run.run_id: run for run in store.all_systems_deleted()}
-    again = {*memory.open, *(one.run_id for one in memory.settled if one.run_id in logged)}
+    again = {*memory.open, *(one.run_id for one in memory.settled if one.run_id in decided)}
     found |= {run_id: run for run_id, run in looked_for(store, again - set(found)).items() if run.tags.get("aims.system")}
     return trimmed(found.values()), [one for one in memory.settled if one.run_id not in found and one.run_id not in again]
 
@@ -199,6 +223,15 @@ def _runs(seen: _Seen, entries: Sequence[Logged], names: Sequence[str]) -> list[
     return list(found.values())
 
 
+def _said(looked: _Looked, differ: Sequence[Finding]) -> dict[str, list[Finding]]:
+    """Return what was said of each run that was read, with what the log and its decisions tell otherwise."""
+    said = {run_id: list(looked.said.get(run_id, ())) for run_id in looked.left}
+    for finding in differ:
+        run_id = finding.where.removeprefix("run ").partition(",")[0]
+        said.setdefault(run_id, []).append(finding)
+    return said
+
+
 def _recorded(seen: _Seen) -> Walk:
     """Write the bypasses to the log that it does not have yet, after all heads that the walk has found; return the log as it is then."""
     ledger = Ledger(seen.store)
@@ -208,7 +241,7 @@ def _recorded(seen: _Seen) -> Walk:
     for facts in seen.bypasses:
         if content_digest(facts) not in there:
             ledger.append("bypass", facts, actor="aims audit")
-    return walk(seen.store, trust=seen.policy.trust)
+    return walk(seen.store, trust=seen.policy.trust, known={one.sha256: one for one in seen.log.entries if one.believed}, keep=brief)
 
 
 def _waivers(entries: Sequence[Logged]) -> tuple[WaiverUse, ...]:

@@ -91,14 +91,18 @@ class Entry(Strict):
             raise ValueError("an entry of the kind decision lets through, a denial and a rollback do not")
         if bool(self.undoes) != (self.kind == "rollback"):
             raise ValueError("a rollback names the entry that it takes back, and nothing else does")
-        if self.content_sha256 != content_digest(self.decision or self.facts or Facts()):
-            raise ValueError("content_sha256 is not the digest of what the entry holds")
         if list(self.parents) != sorted(set(self.parents)) or not all(re.fullmatch(SHA256, p) for p in self.parents):
             raise ValueError("parents are sha256 digests, sorted, each once")
         if (self.sequence == 1) != (not self.parents):
             raise ValueError("the first entry has no parents, every other one has")
         if self.time.tzinfo is None:
             raise ValueError("the time has a zone")
+        return self
+
+    @model_validator(mode="after")
+    def _is_of_what_it_holds(self) -> Entry:
+        if self.content_sha256 != content_digest(self.decision or self.facts or Facts()):
+            raise ValueError("content_sha256 is not the digest of what the entry holds")
         return self
 
     @property

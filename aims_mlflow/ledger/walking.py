@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import heapq
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from aims_mlflow.store.logs import HEAD, LEDGER
 
 if TYPE_CHECKING:
     from aims_mlflow.signing import Trust
-    from aims_mlflow.store import Store
+    from aims_mlflow.store import RunView, Store
     from aims_mlflow.store.logs import LogPlace
 
 WHO = "find out who changed the log, and restore it from a backup or from the last export (aims audit --export)"
@@ -26,11 +26,15 @@ WHO = "find out who changed the log, and restore it from a backup or from the la
 
 @dataclass(frozen=True)
 class Logged:
-    """An entry as it stands in the log, under the digest of its bytes. ``problem``: why its signature does not count, or ""."""
+    """An entry as it stands in the log, under the digest of its bytes. ``problem``: why its signature does not count, or "".
+
+    ``size``: bytes of its envelope. ``content``: those bytes, where whoever walked the log has kept them.
+    """
 
     sha256: str
     entry: Entry
-    content: bytes = field(repr=False)
+    size: int
+    content: bytes = field(default=b"", repr=False)
     key_ids: tuple[str, ...] = ()
     problem: str = ""
 
@@ -56,12 +60,19 @@ class Walk:
         return bool(self.registry)
 
 
-def walk(store: Store, *, trust: Trust | None = None) -> Walk:
+Keep = Callable[[Logged], Logged]
+"""Returns what is kept of an entry while the rest of the log is read."""
+
+
+def walk(store: Store, *, trust: Trust | None = None, known: Mapping[str, Logged] | None = None, keep: Keep | None = None) -> Walk:
     """Read the whole log from MLflow; what is wrong with it is in the findings.
 
     Args:
         store: the MLflow that keeps it.
         trust: which keys may sign decisions; None or empty: any key counts.
+        known: entries by digest, without a problem under the same trust, that need not be read again where a file of their name and
+            size is there.
+        keep: what is kept of each entry that is read; default: all of it.
 
     Raises:
         StoreError: MLflow did not answer.
@@ -69,34 +80,65 @@ def walk(store: Store, *, trust: Trust | None = None) -> Walk:
     place = store.log_place()
     if place is None:
         return Walk()
-    files: dict[str, bytes] = {}
-    for run in place.runs:
-        files |= store.download(run.run_id, FOLDER)
-    found = read(files, registry=place.registry, hints=place.hints, trust=trust)
+    files = (one for run in place.runs for one in _files(store, run, known or {}))
+    found = _read(files, registry=place.registry, hints=place.hints, trust=trust, keep=keep)
     return Walk(found.registry, tuple(r.run_id for r in place.runs), found.entries, found.heads, (*_place(place), *found.findings))
 
 
+def _files(store: Store, run: RunView, known: Mapping[str, Logged]) -> Iterator[tuple[str, bytes | Logged]]:
+    """Yield what stands in a run of the log, path by path: its bytes, or the entry that is known."""
+    new: list[tuple[RunView, str]] = []
+    for path, size in sorted(store.files_below(run, FOLDER).items()):
+        one = known.get(path_digest(path) or "")
+        if one is not None and one.size == size:
+            yield path, one
+        else:
+            new.append((run, path))
+    for _, path, content in store.fetched(new):
+        yield path, content
+
+
 def read(
-    files: Mapping[str, bytes], *, registry: str, hints: Iterable[str] = (), trust: Trust | None = None, now: datetime | None = None
+    files: Mapping[str, bytes | Logged],
+    *,
+    registry: str,
+    hints: Iterable[str] = (),
+    trust: Trust | None = None,
+    now: datetime | None = None,
 ) -> Walk:
     """Walk a log that has been fetched, or exported: no server is asked.
 
     Args:
-        files: path below the log's run (``log/ab/ab….dsse.json``) -> bytes.
+        files: path below the log's run (``log/ab/ab….dsse.json``) -> bytes, or an entry that was read before.
         registry: the id of the registry whose log it should be.
         hints: digests of the heads as the hint names them.
         trust: which keys may sign decisions; None or empty: any key counts.
         now: the reader's time; default: now.
     """
+    return _read(sorted(files.items()), registry=registry, hints=hints, trust=trust, now=now)
+
+
+def _read(
+    files: Iterable[tuple[str, bytes | Logged]],
+    *,
+    registry: str,
+    hints: Iterable[str],
+    trust: Trust | None,
+    now: datetime | None = None,
+    keep: Keep | None = None,
+) -> Walk:
     findings: list[Finding] = []
-    read_ones: dict[str, Logged] = {}
+    found: dict[str, Logged] = {}
     seen: set[str] = set()
-    for path, content in sorted(files.items()):
+    for path, content in files:
         sha256 = path_digest(path)
         if sha256 is None:
             findings.append(Finding(code="not_an_entry", severity="minor", what="a file that is no entry stands in the log", where=path))
             continue
         seen.add(sha256)
+        if isinstance(content, Logged):
+            found[sha256] = content
+            continue
         try:
             entry, verified = opened(sha256, content, trust)
         except VerificationError as error:
@@ -107,7 +149,9 @@ def read(
         problem = _key_problem(verified, entry, trust)
         if problem is not None:
             findings.append(problem.model_copy(update={"where": path}))
-        read_ones[sha256] = Logged(sha256, entry, content, verified.key_ids, problem.what if problem else "")
+        one = Logged(sha256, entry, len(content), content, verified.key_ids, problem.what if problem else "")
+        found[sha256] = one if keep is None else keep(one)
+    read_ones = dict(sorted(found.items()))
     followed = {parent for one in read_ones.values() for parent in one.entry.parents}
     heads = tuple(sorted(set(read_ones) - followed))
     findings += _links(read_ones, seen, registry, now or datetime.now(UTC))
@@ -161,12 +205,12 @@ def _links(entries: Mapping[str, Logged], seen: set[str], registry: str, now: da
         if one.entry.sequence <= highest or (whole and one.entry.sequence != highest + 1):
             what = f"an entry has the number {one.entry.sequence}, and its parents go up to {highest}"
             yield Finding(code="sequence", severity="critical", what=what, where=where, fix=WHO)
-        if any(p.time > one.entry.time + CLOCK_SKEW for p in parents) or one.entry.time > now + CLOCK_SKEW:
+        if any(p.time - one.entry.time > CLOCK_SKEW for p in parents) or one.entry.time - now > CLOCK_SKEW:
             what = f"an entry is dated {one.entry.time.isoformat(timespec='seconds')}, which cannot be"
             fix = "set the clocks of the machines that promote; the order of the entries follows from their parents, not from their dates"
             yield Finding(code="clock", severity="minor", what=what, where=where, fix=fix)
     for late in roots[1:]:
-        if late.entry.time > roots[0].entry.time + CLOCK_SKEW:
+        if late.entry.time - roots[0].entry.time > CLOCK_SKEW:
             what = "an entry begins the log anew, though it had begun before"
             yield Finding(code="second_beginning", severity="major", what=what, where=f"entry {late.sha256[:16]}", fix=WHO)
 

@@ -152,6 +152,20 @@ class Logs(Runs):
             files = [p for p in local.rglob("*") if p.is_file() and not p.is_symlink()]
             return {f"{folder}/{p.relative_to(local).as_posix()}": p.read_bytes() for p in files}
 
+    def files_below(self, run: RunView, folder: str) -> dict[str, int | None]:
+        """List every file below an artifact folder of a run: path -> bytes, None where MLflow does not say. No folder is an empty one."""
+
+        def one(path: str) -> list[Any]:
+            return list(_repository(run, self.tracking_uri).list_artifacts(path))
+
+        found: dict[str, int | None] = {}
+        open_ones = [folder]
+        while open_ones:
+            listed = [file for _, files in self._each(open_ones, "list artifacts", one) for file in files]
+            found |= {file.path: file.file_size for file in listed if not file.is_dir}
+            open_ones = [file.path for file in listed if file.is_dir]
+        return found
+
     def read_each(self, wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], bytes | StoreError]:
         """Read artifacts of many runs, several at a time: (run id, path) -> bytes, or why it could not be read."""
 

@@ -20,7 +20,8 @@ from aims_mlflow.auditing.runs import left_by, trimmed
 from aims_mlflow.auditing.words import Audit
 from aims_mlflow.bundle import BUNDLE_PATH
 from aims_mlflow.cli import main
-from aims_mlflow.errors import ConfigurationError
+from aims_mlflow.errors import ConfigurationError, PromotionBlocked
+from aims_mlflow.ledger import FOLDER, Facts, Ledger, entry_path, walk
 from aims_mlflow.signing import Trust, seal_bundle
 from aims_mlflow.store import Store
 from aims_mlflow.store.connection import Connection
@@ -193,6 +194,116 @@ class TestFindings:
         audit(memory=memory)
         mlflow.MlflowClient().restore_run(world.old[0])
         assert told(audit(memory=memory)) == told(audit())
+
+
+@pytest.fixture
+def fetched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The paths of the log's entries that are fetched."""
+    seen: list[str] = []
+    really = Store.fetched
+
+    def counted(self: Store, wanted: Any) -> Any:
+        every = list(wanted)
+        seen.extend(path for _, path in every if path.startswith(FOLDER))
+        return really(self, every)
+
+    monkeypatch.setattr(Store, "fetched", counted)
+    return seen
+
+
+@pytest.fixture
+def log(world: Any) -> dict[str, Path]:
+    """The log's entries as files, by kind and version: three versions were let through, one after the other, and a fourth was not."""
+    for _ in range(2):
+        promotion.trained(world.store).promote()
+    with pytest.raises(PromotionBlocked):
+        promotion.trained(world.store, complete=False).promote()
+    found = walk(world.store)
+    (run_id,) = found.run_ids
+    root = Path(world.store.run(run_id).artifact_uri.removeprefix("file://"))
+    return {f"{one.entry.kind} {one.entry.about[1]}": root / entry_path(one.sha256) for one in found.entries}
+
+
+def flipped(path: Path) -> None:
+    """Change a file without changing its size."""
+    content = path.read_bytes()
+    path.write_bytes(content[:-9] + bytes([content[-9] ^ 1]) + content[-8:])
+
+
+def names(paths: Any) -> set[str]:
+    return {Path(path).name for path in paths}
+
+
+class TestTheLog:
+    def test_entries_are_read_once_but_for_what_is_protected_now(self, log: dict[str, Path], memory: Path, fetched: list[str]) -> None:
+        assert set(log) == {"decision 1", "decision 2", "decision 3", "denial 4"}
+        first = audit(memory=memory)
+        assert names(fetched) == names(log.values())
+        fetched.clear()
+        second = audit(memory=memory)
+        assert names(fetched) == {log["decision 3"].name}
+        assert (told(first), first.entries, first.waivers) == (told(second), second.entries, second.waivers)
+        assert "nor were 3 entries of the log" in second.notes[-1]
+
+    def test_an_entry_that_is_new_is_read(self, world: Any, log: dict[str, Path], memory: Path, fetched: list[str]) -> None:
+        audit(memory=memory)
+        fetched.clear()
+        new = Ledger(world.store).append("waiver", Facts(reason="because"), actor="tester")
+        assert audit(memory=memory).heads == (new,)
+        assert names(fetched) == {log["decision 3"].name, f"{new}.dsse.json"}
+
+    def test_one_that_is_gone_is_found(self, log: dict[str, Path], memory: Path) -> None:
+        audit(memory=memory)
+        log["decision 2"].unlink()
+        found = audit(memory=memory)
+        assert {"parent_missing", "decision_unlogged"} <= {code for code, _ in told(found)}
+        assert told(found) == told(audit())
+
+    def test_one_of_another_size_is_found(self, log: dict[str, Path], memory: Path) -> None:
+        audit(memory=memory)
+        with log["decision 2"].open("ab") as file:
+            file.write(b" ")
+        found = audit(memory=memory)
+        assert "entry_altered" in {code for code, _ in told(found)}
+        assert told(found) == told(audit()) == told(audit(memory=memory))
+
+    def test_one_that_something_rests_on_is_found_whatever_its_size(self, log: dict[str, Path], memory: Path) -> None:
+        audit(memory=memory)
+        flipped(log["decision 3"])
+        found = audit(memory=memory)
+        assert {"entry_altered", "bypass"} <= {code for code, _ in told(found)}
+        assert told(found) == told(audit())
+
+    def test_another_one_as_large_as_it_was_is_found_after_a_week(self, log: dict[str, Path], memory: Path) -> None:
+        began = datetime.now(UTC)
+        audit(memory=memory, now=began)
+        flipped(log["decision 2"])
+        assert "entry_altered" not in {code for code, _ in told(audit(memory=memory, now=began + timedelta(days=6)))}
+        assert "entry_altered" in {code for code, _ in told(audit(memory=memory, now=began + timedelta(days=7)))}
+
+    def test_a_run_that_was_decided_on_is_read_once_if_nothing_rests_on_it(
+        self, world: Any, log: dict[str, Path], memory: Path, read: list[str]
+    ) -> None:
+        audit(memory=memory)
+        read.clear()
+        audit(memory=memory)
+        assert len(log) == 4
+        assert world.run_id not in read  # its version has been replaced
+        decided = json.loads(memory.read_text())
+        assert world.run_id in {one["run_id"] for one in decided["settled"]}
+
+    def test_what_people_read_of_a_decision_is_not_remembered(self, log: dict[str, Path], memory: Path) -> None:
+        audit(memory=memory)
+        kept = json.loads(memory.read_text())["entries"]
+        assert len(kept) == len(log)
+        assert all(one["entry"]["decision"]["lines"] == [] for one in kept)
+        assert all(len(json.dumps(one)) < log_file.stat().st_size / 3 for one, log_file in zip(kept, log.values(), strict=True))
+
+    def test_all_of_it_is_copied_out(self, log: dict[str, Path], memory: Path, tmp_path: Path) -> None:
+        for _ in range(2):
+            audit(memory=memory, export_to=tmp_path / "copy")
+        there = {path.name: path.read_bytes() for path in (tmp_path / "copy" / FOLDER).rglob("*.json")}
+        assert there == {path.name: path.read_bytes() for path in log.values()}
 
 
 class TestFile:

@@ -16,14 +16,18 @@ from types import FrameType
 from typing import Any
 
 from aims_mlflow.auditing import remembering
+from aims_mlflow.auditing.entries import Known
 from aims_mlflow.auditing.pinning import Pinned
 from aims_mlflow.errors import AimsError
 from aims_mlflow.evidence import canonical
+from aims_mlflow.ledger import Logged
+from aims_mlflow.ledger.entry import content_digest
 from aims_mlflow.records import memory
 from aims_mlflow.signing import Trust, TrustedKey
 from aims_mlflow.signing.trust_file import text
 from aims_mlflow.store import Store
 from tests.fuzzing.world import NOW, ROOT, World, Wrong
+from tests.golden import make
 
 SECONDS = 2.0
 """Of this process's time. No content may keep a reader longer."""
@@ -244,6 +248,8 @@ def _memories() -> tuple[bytes, ...]:
 
 def _audit_memory() -> bytes:
     one = remembering.Settled(run_id="1" * 32, system="golden", started=NOW, status="FINISHED", attempt=True)
+    denied = make.denial()
+    entries = (make.entry(), make.entry(kind="denial", decision=denied, content_sha256=content_digest(denied)))
     made = remembering.Memory(
         store=remembering._place(Store("sqlite:///x.db")),
         by=remembering._by(Trust()),
@@ -251,6 +257,7 @@ def _audit_memory() -> bytes:
         whole=NOW,
         settled=(one,),
         open=("2" * 32,),
+        entries=tuple(Known.of(Logged("3" * 64, entry, 9_000)) for entry in entries),
     )
     return made.model_dump_json().encode()
 

@@ -21,6 +21,7 @@ from pydantic import ValidationError
 
 from aims_mlflow import sending, spool
 from aims_mlflow.auditing import pinning, remembering
+from aims_mlflow.auditing.aliases import Book
 from aims_mlflow.bundle import Bundle
 from aims_mlflow.decision import GateDecision, VersionFacts
 from aims_mlflow.errors import AimsError, VerificationError
@@ -247,7 +248,10 @@ class World:
 
     def audit_memory(self, content: bytes) -> None:
         """What an audit remembers."""
-        remembering.recalled(self.file("audit.json", content), Store("sqlite:///x.db"), Trust(), NOW)
+        memory = remembering.recalled(self.file("audit.json", content), Store("sqlite:///x.db"), Trust(), NOW)
+        if memory is not None:
+            known = {entry_path(one.sha256): one for one in memory.known({("golden", "7", "champion")}).values()}
+            Book.of(walking.read(known, registry="0" * 32, now=NOW).entries)
 
     def heads(self, content: bytes) -> None:
         """The heads that an earlier audit has pinned, held against the log as it is."""

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aims_mlflow.auditing.entries import brief
 from aims_mlflow.evidence import canonical
 from aims_mlflow.ledger import Walk, entry_path, read
 from aims_mlflow.ledger.entry import path_digest
@@ -49,6 +50,18 @@ class TestWhole:
 
     def test_the_order_of_the_files_says_nothing(self, forked: Paper) -> None:
         assert walked(forked, dict(reversed(forked.files.items()))) == walked(forked)
+
+
+class TestKnown:
+    @given(st.data())
+    def test_what_was_read_before_need_not_be_read_again(self, forked: Paper, data: st.DataObject) -> None:
+        gone = data.draw(st.sets(st.sampled_from(sorted(forked.files)), max_size=2))
+        there = {path: content for path, content in forked.files.items() if path not in gone}
+        before = {entry_path(one.sha256): brief(one) for one in walked(forked).entries}
+        known = data.draw(st.sets(st.sampled_from(sorted(there))))
+        found, whole = walked(forked, there | {path: before[path] for path in known}), walked(forked, there)
+        assert (found.findings, found.heads) == (whole.findings, whole.heads)
+        assert [brief(one) for one in found.entries] == [brief(one) for one in whole.entries]
 
 
 class TestTampering:
@@ -135,6 +148,13 @@ class TestWrongLinks:
         late.write(time=BEGAN + timedelta(days=1))
         assert codes(walked(late, now=BEGAN)) == {"clock"}
         assert codes(walked(late, now=BEGAN + timedelta(days=1))) == set()
+
+    @pytest.mark.parametrize("year", [1, 9999])
+    def test_a_date_at_the_end_of_time_stops_nobody(self, paper: Paper, year: int) -> None:
+        one = paper.write(time=BEGAN.replace(year=year, month=12, day=31))
+        paper.write([one])
+        found = walked(paper, now=BEGAN + timedelta(days=1))
+        assert (codes(found), len(found.entries)) == ({"clock"} if year == 9999 else set(), 2)
 
     def test_a_log_that_begins_anew(self, paper: Paper) -> None:
         paper.write([paper.write()])
