@@ -1,7 +1,8 @@
 """A server under the gate on PostgreSQL, asked by many clients for minutes: what fails, what each request takes, whether memory grows.
 
 ``AIMS_SOAK_MINUTES`` (10), ``AIMS_SOAK_CLIENTS`` (32); with ``AIMS_SOAK_RESTART=1`` the database is restarted in the middle;
-``AIMS_SOAK_REQUESTS`` names those to send (``search runs; log metric``), to find out which of them makes memory grow.
+``AIMS_SOAK_REQUESTS`` names those to send (``search runs; log metric``), to find out which of them makes memory grow; with
+``AIMS_SOAK_PLAIN=1`` the server is MLflow's own, without gate and pages, and is asked what it has itself: what it grows by is not ours.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.comparing import children, resident
+from benchmarks import gauge
 
 MINUTES, QUICK = 10.0, 0.1
 CLIENTS, FEW = 32, 4
@@ -34,9 +35,6 @@ WORKERS = 2
 
 MODELS = 4
 """Registered models, each with two versions that may be promoted and one that may not."""
-
-EVERY = 2.0
-"""Seconds between two looks at memory."""
 
 SHOWN = 20
 """Different failures that are shown, the most frequent first."""
@@ -53,18 +51,22 @@ MIX = {
 }
 """How often each request is sent, in a hundred."""
 
-ONLY = "AIMS_SOAK_REQUESTS"
+ONLY, PLAIN = "AIMS_SOAK_REQUESTS", "AIMS_SOAK_PLAIN"
+
+OURS = ("set alias, denied", "page of the inventory", "page of the system")
+"""What MLflow's own server does not have."""
 
 HEAD = "| Request | asked | p50 | p99 | longest | 5xx | other answers |\n|---|---|---|---|---|---|---|"
 
 
 def sent_ones() -> dict[str, int]:
-    """Return the requests that are sent, and how often: all, or those that were named."""
+    """Return the requests that are sent, and how often: all that the server has, or those that were named."""
     named = [one.strip() for one in os.environ.get(ONLY, "").split(";") if one.strip()]
-    unknown = [one for one in named if one not in MIX]
+    there = {what: often for what, often in MIX.items() if not (os.environ.get(PLAIN) and what in OURS)}
+    unknown = [one for one in named if one not in there]
     if unknown:
-        raise SystemExit(f"{ONLY} names {', '.join(unknown)}; there are {', '.join(MIX)}")
-    return {what: MIX[what] for what in named or MIX}
+        raise SystemExit(f"{ONLY} names {', '.join(unknown)}; there are {', '.join(there)}")
+    return {what: there[what] for what in named or there}
 
 
 @dataclass(frozen=True)
@@ -152,30 +154,13 @@ def clients(stage: Stage, numbers: Sequence[int], until: float, told: Any) -> No
     told.put([one for mine in found for one in mine])
 
 
-@dataclass
-class Memory:
-    """The resident bytes of the server's processes over time."""
-
-    seen: dict[int, list[tuple[float, int]]] = field(default_factory=dict)
-
-    def look(self, server: int) -> None:
-        """Look once at the processes below the server's."""
-        for pid in (server, *children(server)):
-            self.seen.setdefault(pid, []).append((time.time(), resident(pid, "VmRSS")))
-
-    def workers(self) -> dict[int, list[tuple[float, int]]]:
-        """Return the samples of the processes that answer: as many as there are workers, the largest."""
-        largest = sorted(self.seen, key=lambda pid: self.seen[pid][-1][1], reverse=True)
-        return {pid: self.seen[pid] for pid in sorted(largest[:WORKERS])}
-
-
-def slope(samples: Sequence[tuple[float, int]]) -> tuple[float, float]:
-    """Return the slope in MB an hour over the last two thirds of the time, by least squares, and its standard error.
+def slope(samples: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Return the slope an hour over the last two thirds of the time, by least squares, and its standard error.
 
     The error is that of independent samples. Memory has a memory: its true one is larger.
     """
     since = samples[0][0] + (samples[-1][0] - samples[0][0]) / 3
-    points = [((at - since) / 3600, size / 1e6) for at, size in samples if at >= since]
+    points = [((at - since) / 3600, size) for at, size in samples if at >= since]
     if len(points) < 3:
         return float("nan"), float("nan")
     x, y = zip(*points, strict=True)
@@ -186,6 +171,25 @@ def slope(samples: Sequence[tuple[float, int]]) -> tuple[float, float]:
     return fit.slope, (left / (len(points) - 2) / spread) ** 0.5
 
 
+def memory(readings: Mapping[int, Sequence[gauge.Reading]]) -> Iterator[str]:
+    """Yield a table of what the processes that answer had in use: as many as there are workers, the largest."""
+    largest = sorted(readings, key=lambda pid: readings[pid][-1].resident, reverse=True)[:WORKERS]
+    yield "| Memory | at first | at last | an hour, over the last two thirds |\n|---|---|---|---|"
+    for number, pid in enumerate(sorted(largest), 1):
+        seen = readings[pid]
+        for what, unit, values in (
+            ("resident", 1e6, [one.resident for one in seen]),
+            ("held by malloc", 1e6, [one.held for one in seen]),
+            ("in use of it", 1e6, [one.used for one in seen]),
+            ("Python's blocks, thousands", 1e3, [one.blocks for one in seen]),
+        ):
+            samples = [(one.at, value / unit) for one, value in zip(seen, values, strict=True)]
+            first, last = (statistics.fmean(value for _, value in part) for part in (samples[:5], samples[-5:]))
+            grown, error = slope(samples)
+            name = " MB" if unit == 1e6 else ""
+            yield f"| worker {number}: {what} | {first:,.1f}{name} | {last:,.1f}{name} | {grown:+.1f} ± {error:.1f}{name} |"
+
+
 def report(quick: bool = False) -> Iterator[str]:
     """Yield the table, line by line, then memory, the log, and what failed with the words of it."""
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
@@ -193,11 +197,11 @@ def report(quick: bool = False) -> Iterator[str]:
     many = FEW if quick else int(os.environ.get("AIMS_SOAK_CLIENTS", CLIENTS))
     with tempfile.TemporaryDirectory() as made, running(Path(made)) as (cluster, server):
         stage = prepared(server)
-        memory = Memory()
         began = time.time()
-        told, restart = asked(stage, many, began + 60 * minutes, memory, server.pid, _restart(cluster))
+        told, restart = asked(stage, many, began + 60 * minutes, _restart(cluster))
         took = time.time() - began
-        after = list(end(server))
+        seen = gauge.readings(Path(made, "gauge"), began)
+        after = [] if os.environ.get(PLAIN) else list(end(server))
     counted, excused = parted(told, restart)
     yield HEAD
     for what in sent_ones():
@@ -209,12 +213,10 @@ def report(quick: bool = False) -> Iterator[str]:
         failed = Counter(one.status for one in excused if one.status == 0 or one.status >= 500)
         away = f"PostgreSQL was away for {restart[1] - restart[0]:.1f} s"
         yield f"{away}; of {len(excused)} requests then failed: {_named(failed)}. They are not counted above."
-    for pid, samples in memory.workers().items():
-        grown, error = slope(samples)
-        first, last = (sum(size for _, size in part) / len(part) / 1e6 for part in (samples[:5], samples[-5:]))
-        change = f"{grown:+.0f} ± {error:.0f} MB an hour over the last two thirds"
-        yield f"Worker {pid}: {first:.0f} MB at first, {last:.0f} MB at last, {change}."
     yield from after
+    yield ""
+    yield from memory(seen)
+    yield ""
     for when, some in (("", counted), ("while PostgreSQL was away, ", excused)):
         failures = Counter((one.what, one.status, " ".join(one.said.split())[:300]) for one in some if one.said)
         for (what, status, said), times in failures.most_common(SHOWN):
@@ -228,10 +230,8 @@ def parted(told: Sequence[Told], restart: tuple[float, float] | None) -> tuple[l
     return [one for one in told if id(one) not in there], excused
 
 
-def asked(
-    stage: Stage, many: int, until: float, memory: Memory, server: int, restart: Any
-) -> tuple[list[Told], tuple[float, float] | None]:
-    """Let the clients ask, look at memory meanwhile, and restart the database in the middle where that is wished for."""
+def asked(stage: Stage, many: int, until: float, restart: Any) -> tuple[list[Told], tuple[float, float] | None]:
+    """Let the clients ask, and restart the database in the middle where that is wished for."""
     spawn = multiprocessing.get_context("spawn")
     told: Any = spawn.Queue()
     half = time.time() + (until - time.time()) / 2
@@ -239,11 +239,9 @@ def asked(
     for one in processes:
         one.start()
     away: tuple[float, float] | None = None
-    while time.time() < until:
-        memory.look(server)
-        if restart is not None and away is None and time.time() > half:
-            away = restart()
-        time.sleep(EVERY)
+    if restart is not None:
+        time.sleep(max(0.0, half - time.time()))
+        away = restart()
     found = [one for _ in processes for one in told.get()]
     for one in processes:
         one.join()
@@ -269,7 +267,7 @@ def _named(counted: Mapping[int, int]) -> str:
 
 @contextmanager
 def running(folder: Path) -> Iterator[tuple[Any, Any]]:
-    """Run a PostgreSQL and a gated server on it, with its pages, until the block ends."""
+    """Run a PostgreSQL and a server on it until the block ends: gated, with its pages, or MLflow's own."""
     from tests.server.cluster import Cluster, binaries
     from tests.server.serving import Server, database, policies
 
@@ -280,9 +278,10 @@ def running(folder: Path) -> Iterator[tuple[Any, Any]]:
     try:
         cluster.start()
         rules = policies(folder / "policies")
-        server = Server(
-            folder, database(cluster.uri, "soak"), env={"AIMS_POLICY_DIR": str(rules)}, more=("--app-name", "aims"), workers=WORKERS
-        )
+        gated = not os.environ.get(PLAIN)
+        pages = ("--app-name", "aims") if gated else ()
+        env = {"AIMS_POLICY_DIR": str(rules), **gauge.environment(folder / "gauge")}
+        server = Server(folder, database(cluster.uri, "soak"), gated=gated, env=env, more=pages, workers=WORKERS)
         try:
             yield cluster, server.start()
         finally:
@@ -319,10 +318,11 @@ def prepared(server: Any) -> Stage:
 
 def end(server: Any) -> Iterator[str]:
     """Say what an audit finds in the end: all that was promoted under load is proven, and the log holds."""
+    from aims_mlflow.auditing.entries import brief
     from aims_mlflow.ledger import walk
 
     store = server.store()
-    found = walk(store)
+    found = walk(store, keep=brief)
     grave = [one.code for one in found.findings if one.severity in ("critical", "major")]
     kinds = Counter(one.entry.kind for one in found.entries)
     said = ", ".join(f"{times:,} of {kind}" for kind, times in sorted(kinds.items()))

@@ -13,7 +13,7 @@ from tests.full import FULL, only_full
 
 ROOT = Path(__file__).parents[1]
 ROWS = {"fingerprint": 2, "groups": 1, "resampling": 1, "quality": 1, "robustness": 1, "imports": 1, "track": 1, "rollup": 2, "pages": 4}
-DEAR = {"track", "rollup", "pages", "promotion", "many", "census", "outofcore", "engines", "soak"}
+DEAR = {"track", "rollup", "pages", "promotion", "many", "census", "outofcore", "engines", "soak", "logs"}
 """What takes minutes even at small sizes: run with ``make full`` only."""
 
 SIMULATED = {
@@ -23,6 +23,7 @@ SIMULATED = {
     "census": ("performance.roc_auc_score", "overlap.shared_rows", "fairness.demographic_parity_ratio[column=race]"),
     "outofcore": ("pyarrow Dataset", "polars LazyFrame", "DuckDB relation", "3 of 3 requirements pass"),
     "engines": ("pandas", "pyarrow Table", "pyarrow Dataset", "polars LazyFrame", "DuckDB relation", "Spark"),
+    "logs": ("| 20 |",),
     "soak": ("set alias, allowed", "set alias, denied", "page of the inventory"),
     "error_rates": ("demographic_parity_ratio", "equalized_odds_difference", "accuracy_score", "roc_auc_score"),
 }

@@ -79,7 +79,7 @@ def taken(figure: Figure) -> tuple[list[str], bool]:
     if figure.traced and shutil.which(STRACE[0]) is None:
         return [f"not taken: {STRACE[0]} is not installed"], False
     began, load = time.monotonic(), os.getloadavg()[0]
-    env = {name: value for name, value in os.environ.items() if name != "CI"} | figure.settings
+    env = {name: value for name, value in os.environ.items() if name != "CI"} | {"COLUMNS": "1000"} | figure.settings
     with tempfile.TemporaryDirectory() as folder:
         trace = Path(folder, "trace")
         command = [*((*STRACE, str(trace)) if figure.traced else ()), sys.executable, *figure.command]

@@ -11,7 +11,7 @@ from mlflow.exceptions import RestException
 
 import aims_mlflow as aims
 from aims_mlflow.errors import PromotionBlocked
-from aims_mlflow.ledger import Ledger
+from aims_mlflow.ledger import Ledger, walk
 from aims_mlflow.promotion import recorded_decisions
 
 from . import making
@@ -48,6 +48,14 @@ class TestAliases:
         tags = good.store.version(good.uri).tags
         assert tags["aims.decision"].startswith("allowed champion ")
         assert (tags["aims.state"], tags["aims.A.6.2.4"], tags["aims.system"]) == ("pass", "pass", "golden")
+
+    def test_an_entry_that_was_read_is_not_fetched_again(self, gated: Gated) -> None:
+        good = gated.model()
+        assert set_alias(gated, good.name, "champion").status == 200
+        known = {one.sha256: one for one in walk(good.store).entries}
+        assert set_alias(gated, good.name, "champion", good.again().version.version).status == 200
+        (new,) = [one for one in walk(good.store, known=known).entries if known.get(one.sha256) is not one]
+        assert new.entry.about == (good.name, "2", "champion")
 
     def test_an_unproven_one_does_not_and_the_client_is_told_why(self, gated: Gated) -> None:
         bad = gated.model(spoilt=making.failing)
