@@ -38,12 +38,21 @@ _making = threading.Lock()
 
 @contextmanager
 def turn(engine: Engine, names: Iterable[str], seconds: float = PATIENCE) -> Iterator[None]:
-    """Hold the turn of the registered models ``names``; raises StoreError where it does not come within ``seconds``."""
+    """Hold the turn of the registered models ``names``; raises StoreError where it does not come within ``seconds``.
+
+    Names that share a lock take it once, and locks are taken in the order of their keys: nobody waits for himself, and no two for each
+    other.
+    """
+    locks = {_key(engine, name): name for name in sorted(set(names), reverse=True)}
     with ExitStack() as held:
-        for name in sorted(set(names)):
-            key = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+        for key, name in sorted(locks.items()):
             held.enter_context(_one(engine, key, name, seconds))
         yield
+
+
+def _key(engine: Engine, name: str) -> str:
+    """Return the key of a model's lock: 32 bits, and 8 for sqlite, of which each key is a file."""
+    return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[: 2 if engine.dialect.name == "sqlite" else 8]
 
 
 @contextmanager
@@ -87,7 +96,7 @@ def _file(engine: Engine, key: str, late: Callable[[], StoreError], seconds: flo
     folder = Path(database.removeprefix("file:") + ".turns")
     try:
         folder.mkdir(exist_ok=True)
-        file = (folder / key[:2]).open("ab")
+        file = (folder / key).open("ab")
     except OSError as error:
         raise StoreError(
             f"the turns of promotions cannot be kept: {error.strerror}", where=str(folder), fix="see that the server may write there"
