@@ -37,6 +37,9 @@ READERS = 8
 AT_ONCE = 256
 """Artifacts at most that are fetched before they are taken: a pool of threads runs ahead, and would hold those of all runs."""
 
+DEEPEST = 4
+"""Levels of folders that are listed: ours have two, and a link to a folder above itself would have no end."""
+
 
 @dataclass(frozen=True)
 class LogPlace:
@@ -153,14 +156,17 @@ class Logs(Runs):
             return {f"{folder}/{p.relative_to(local).as_posix()}": p.read_bytes() for p in files}
 
     def files_below(self, run: RunView, folder: str) -> dict[str, int | None]:
-        """List every file below an artifact folder of a run: path -> bytes, None where MLflow does not say. No folder is an empty one."""
+        """List the files below an artifact folder of a run, down to ``DEEPEST``: path -> bytes, None where MLflow does not say.
+
+        A folder that is not there is an empty one.
+        """
 
         def one(path: str) -> list[Any]:
             return list(_repository(run, self.tracking_uri).list_artifacts(path))
 
         found: dict[str, int | None] = {}
         open_ones = [folder]
-        while open_ones:
+        for _ in range(DEEPEST):
             listed = [file for _, files in self._each(open_ones, "list artifacts", one) for file in files]
             found |= {file.path: file.file_size for file in listed if not file.is_dir}
             open_ones = [file.path for file in listed if file.is_dir]

@@ -299,6 +299,13 @@ class TestTheLog:
         assert all(one["entry"]["decision"]["lines"] == [] for one in kept)
         assert all(len(json.dumps(one)) < log_file.stat().st_size / 3 for one, log_file in zip(kept, log.values(), strict=True))
 
+    def test_a_folder_that_holds_itself_has_an_end(self, log: dict[str, Path], memory: Path) -> None:
+        for name in ("once", "more"):
+            (log["decision 1"].parents[1] / name).symlink_to(log["decision 1"].parents[1])
+        found = audit(memory=memory)
+        assert found.entries == len(log)
+        assert "not_an_entry" in {code for code, _ in told(found)}
+
     def test_all_of_it_is_copied_out(self, log: dict[str, Path], memory: Path, tmp_path: Path) -> None:
         for _ in range(2):
             audit(memory=memory, export_to=tmp_path / "copy")
